@@ -1,0 +1,1 @@
+"""The engine. Knows no Slack, no HTTP, no Gmail; see docs/architecture.md for its rooms."""

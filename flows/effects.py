@@ -1,0 +1,130 @@
+"""What to do next: the effects that a transition asks for, saved with the change that made them.
+
+An effect is performed at least once; its ``key`` is the same each time. Loop indexes are in the path, reruns
+count rounds, attempts are never in it: so a retried POST carries the same key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from flows.people import PersonId
+from flows.run import Path
+
+
+class Lane(StrEnum):
+    """Which queue an effect is performed in, so that 10,000 HTTP steps do not starve the cards."""
+
+    ENGINE = "engine"
+    PEOPLE = "people"
+    MESSAGES = "messages"
+    ACTIONS = "actions"
+
+
+@dataclass(frozen=True, slots=True)
+class PerformAction:
+    """Run the step's action. ``due``: not before, where it is another attempt."""
+
+    path: Path
+    round: int
+    attempt: int
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvePeople:
+    """Ask the directory who stands behind the handles."""
+
+    path: Path
+    round: int
+    handles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FireTimer:
+    """Tell the machine that ``due`` has come for suspension ``n``."""
+
+    path: Path
+    round: int
+    n: int
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCard:
+    """Make one new card show the state: in ``channel``, or in the direct messages of ``person``."""
+
+    path: Path
+    round: int
+    n: int
+    channel: str | None = None
+    person: PersonId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncCards:
+    """Make all cards of suspension ``n`` show the state again; coalesced per card."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendMail:
+    """Mail ``person`` their personal link to suspension ``n``."""
+
+    path: Path
+    round: int
+    n: int
+    person: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class TellRequester:
+    """Tell the requester how the run ended, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Forget the timers and attempts of ``path`` that have not begun; of the whole run where it is None."""
+
+    path: Path | None = None
+
+
+Effect = PerformAction | ResolvePeople | FireTimer | SyncCard | SyncCards | SendMail | TellRequester | Withdraw
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """An effect that is due, as it came from the outbox; ``id`` is its row.
+
+    ``deliveries`` counts earlier tries to perform it (not the attempts of its step, which are the machine's).
+    ``card`` is the card that a ``SyncCard`` is about. ``memo`` is what an earlier delivery remembered.
+    """
+
+    id: int
+    run: int
+    lane: Lane
+    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | TellRequester
+    due: datetime
+    deliveries: int = 0
+    card: int | None = None
+    memo: str | None = None
+
+
+def key(leased: Leased, run: str) -> str:
+    """The idempotency key: ``run/path/round/effect``. ``run`` is the run's id as the world sees it."""
+    match leased.effect:
+        case PerformAction(path, round_):
+            return f"{run}/{path}/{round_}/action"
+        case ResolvePeople(path, round_):
+            return f"{run}/{path}/{round_}/people"
+        case FireTimer(path, round_, n):
+            return f"{run}/{path}/{round_}/timer-{n}"
+        case SyncCard(path, round_, n):
+            return f"{run}/{path}/{round_}/card-{n}-{leased.card}"
+        case SendMail(path, round_, n, person):
+            return f"{run}/{path}/{round_}/mail-{n}-{person}"
+        case TellRequester():
+            return f"{run}//1/tell"

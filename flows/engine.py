@@ -1,0 +1,234 @@
+"""What the doors call: start a run, decide, cancel, look.
+
+There is one decision path. Whatever door a person comes through, it ends in ``Engine.decide``, which ends in
+``machine.advance`` inside one transaction; no door has a check of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from flows import views
+from flows.clock import Clock
+from flows.definition import Flow
+from flows.effects import PerformAction
+from flows.errors import NotAllowed, UnknownEffect, UnknownFlow, UnknownRun, UnknownSuspension
+from flows.events import ActionSkipped, CancelRequested, DecisionMade
+from flows.expressions import ExpressionError
+from flows.forms import validate
+from flows.handles import InvalidHandle, normalise
+from flows.ids import Ids
+from flows.people import PersonId, Roster
+from flows.plan import Plan
+from flows.ports import Directory, Json
+from flows.quorum import MembershipsNeeded
+from flows.run import Door, Run, Verdict
+from flows.store import outbox, reads
+from flows.store.sqlite import SqliteStore, Start
+from flows.vault import Vault
+from flows.views import ParkedEffect, RunView, SuspensionView
+
+SECRET = "$secret"  # noqa: S105 - the key of a reference, not a secret
+"""An input that is secret is stored as ``{"$secret": name}``; the value is in the vault's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A start that may be asked for twice and happens once: by which token, under which Idempotency-Key."""
+
+    token: int
+    key: str
+
+
+class Engine:
+    """The engine's front. ``directory`` says who is who; flows are those of the last ``use``."""
+
+    def __init__(self, store: SqliteStore, directory: Directory, vault: Vault, clock: Clock) -> None:
+        self._store = store
+        self._directory = directory
+        self._vault = vault
+        self._clock = clock
+        self._flows: dict[str, tuple[Plan, int]] = {}
+
+    @property
+    def ids(self) -> Ids:
+        return self._store.ids
+
+    @property
+    def flows(self) -> Mapping[str, Flow]:
+        """The flows that can be started now, by name."""
+        return {name: plan.flow for name, (plan, _) in self._flows.items()}
+
+    async def use(self, flows: Iterable[Flow]) -> None:
+        """Let these be the flows that can be started. Runs that wait keep the definition they have."""
+        pinned = {}
+        for flow in flows:
+            plan = Plan.of(flow)
+            pinned[flow.flow] = (plan, await self._store.pin(plan))
+        self._flows = pinned
+
+    # -- acting -------------------------------------------------------------------------------------------------
+
+    async def start(
+        self, flow: str, requester: PersonId, inputs: Mapping[str, object], *, once: Once | None = None
+    ) -> tuple[Run, bool]:
+        """Start a run. Returns it, and whether it is new (False: the same Idempotency-Key started it before).
+
+        Raises ``UnknownFlow``, ``InvalidForm`` with all bad inputs, ``QuorumUnreachable``, ``TryAgain``.
+        """
+        if flow not in self._flows:
+            raise UnknownFlow(f"There is no flow {flow!r}.")
+        plan, definition = self._flows[flow]
+        values = validate(plan.flow.inputs, inputs)
+        secrets: dict[str, bytes] = {}
+        for field in plan.flow.inputs:
+            if field.type == "secret" and values[field.name] is not None:
+                secrets[field.name] = self._vault.seal(str(values[field.name]), about=field.name)
+                values[field.name] = {SECRET: field.name}
+        return await self._store.start(
+            Start(
+                plan,
+                definition,
+                requester,
+                values,
+                roster=await self._roster(plan, values),
+                secrets=secrets,
+                once=(once.token, once.key, _fingerprint(flow, inputs)) if once else None,
+            )
+        )
+
+    async def decide(
+        self,
+        run: int,
+        n: int,
+        person: PersonId,
+        verdict: Verdict,
+        *,
+        door: Door,
+        comment: str | None = None,
+        values: Mapping[str, Json] | None = None,
+        digest: bytes | None = None,
+        via_token: str | None = None,
+    ) -> Run:
+        """Record one person's answer. Returns the run as it is then.
+
+        ``digest`` is that of the view which the person had; None where a script decided without showing one.
+        Raises ``UnknownRun``, or a ``Refused`` that says why not.
+        """
+        event = DecisionMade(
+            n=n,
+            person=person,
+            verdict=verdict,
+            door=door,
+            comment=(comment or "").strip() or None,
+            values=values or {},
+            digest=digest,
+            admin=self._directory.is_admin(person),
+            via_token=via_token,
+        )
+        try:
+            return await self._store.transact(run, event)
+        except MembershipsNeeded as needed:
+            # Asked outside the transaction: the directory may take seconds, and others decide meanwhile.
+            memberships = await self._directory.memberships(person, needed.groups)
+            return await self._store.transact(run, replace(event, memberships=memberships))
+
+    async def cancel(self, run: int, person: PersonId, *, door: Door, reason: str | None = None) -> Run:
+        """Cancel a run. Raises ``UnknownRun``, ``NotAllowed``, ``RunFinished``."""
+        admin = self._directory.is_admin(person)
+        return await self._store.transact(run, CancelRequested(person, door, reason, admin))
+
+    async def retry(self, effect: int, person: PersonId) -> None:
+        """Let a parked effect be performed again. Admins only."""
+        self._admins_only(person)
+        if await self._store.free(effect) is None:
+            raise UnknownEffect("There is no such parked effect.")
+
+    async def skip(self, effect: int, person: PersonId) -> None:
+        """Give up on a parked effect: a step's action counts as done, with no output. Admins only."""
+        self._admins_only(person)
+        leased = await self._store.read(lambda c, _: outbox.get(c, effect))
+        parked = {one.id for one in await self.parked(person)}
+        if leased is None or effect not in parked:
+            raise UnknownEffect("There is no such parked effect.")
+        if isinstance(leased.effect, PerformAction):
+            event = ActionSkipped(leased.effect.path, leased.effect.round, person)
+            await self._store.transact(leased.run, event, settles=leased.id)
+        else:
+            await self._store.settle(leased)
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    async def run(self, run: int, reader: PersonId) -> RunView:
+        """A run, for somebody who may read it; for anybody else it is ``UnknownRun``."""
+        view = await self._store.read(lambda c, plans: reads.run_view(c, plans, run))
+        if not await self._may_read(view, reader):
+            raise UnknownRun("There is no such run.")
+        return view
+
+    async def suspension(self, run: int, n: int, reader: PersonId) -> SuspensionView:
+        """A suspension, for somebody who may read it; for anybody else it is ``UnknownSuspension``."""
+        view = await self.peek(run, n)
+        if view is None or not await self._may_read(view, reader):
+            raise UnknownSuspension("There is no such approval.")
+        return view
+
+    async def peek(self, run: int, n: int) -> SuspensionView | None:
+        """A suspension, for a door that has established already that it may be shown."""
+        return await self._store.read(lambda c, plans: reads.suspension_view(c, plans, run, n))
+
+    async def waiting_for(
+        self, person: PersonId, groups: Iterable[str], *, limit: int = 50, offset: int = 0
+    ) -> list[SuspensionView]:
+        """What waits for this person, the nearest deadline first. ``groups``: those they belong to."""
+        seats: list[PersonId | str] = [person, *groups]
+        return await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit, offset=offset))
+
+    async def waiting(self, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
+        """Everything that waits for people, the nearest deadline first."""
+        return await self._store.read(lambda c, plans: reads.waiting(c, plans, None, limit=limit, offset=offset))
+
+    async def parked(self, reader: PersonId) -> tuple[ParkedEffect, ...]:
+        """Effects that only a person can help. Admins only."""
+        self._admins_only(reader)
+        return await self._store.read(lambda c, _: reads.troubled(c, parked_only=True))
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _admins_only(self, person: PersonId) -> None:
+        if not self._directory.is_admin(person):
+            raise NotAllowed("Only an admin may do this.")
+
+    async def _may_read(self, view: RunView | SuspensionView, reader: PersonId) -> bool:
+        admin = self._directory.is_admin(reader)
+        if views.may_read(view, reader, admin=admin):
+            return True
+        groups = views.groups_of(view)
+        if not groups:
+            return False
+        memberships = await self._directory.memberships(reader, groups)
+        return views.may_read(view, reader, admin=admin, groups=memberships.groups)
+
+    async def _roster(self, plan: Plan, inputs: Mapping[str, Json]) -> Roster | None:
+        """Who stands behind the approvers that the inputs alone name: so that the impossible is refused at once."""
+        handles: dict[str, None] = {}
+        for step in plan.steps:
+            if not step.static_handles:
+                continue
+            for template in step.handles:
+                if any(name[0] == "run" for name in template.names):
+                    continue  # the run has no id yet; these are resolved when the wait opens
+                try:
+                    value = template.render({"inputs": inputs})
+                    handles.update(dict.fromkeys(map(normalise, value if isinstance(value, list) else [value])))
+                except (ExpressionError, InvalidHandle):
+                    continue  # said by the step, when it is reached
+        return await self._directory.resolve(handles) if handles else None
+
+
+def _fingerprint(flow: str, inputs: Mapping[str, object]) -> bytes:
+    text = json.dumps([flow, inputs], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).digest()

@@ -1,0 +1,39 @@
+"""How people are written in flows: mail addresses, Slack user ids, ``@groups``. One spelling of each."""
+
+from __future__ import annotations
+
+import re
+
+_EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_GROUP = re.compile(r"@[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_SLACK = re.compile(r"([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20}")
+
+
+class InvalidHandle(ValueError):
+    """Not a way to name somebody; the text says what is."""
+
+
+def normalise(handle: object) -> str:
+    """The one spelling of a handle. Raises ``InvalidHandle`` for what names nobody.
+
+    Mail addresses are compared without case: no mail system in use tells ``Ann@`` from ``ann@``.
+    """
+    text = handle.strip() if isinstance(handle, str) else ""
+    if _EMAIL.fullmatch(text) or _GROUP.fullmatch(text):
+        return text.lower()
+    if _SLACK.fullmatch(text):
+        return text
+    shown = repr(handle)[:60]
+    raise InvalidHandle(f"{shown} names nobody; write a mail address, an @group or a Slack user id like U024BE7LH")
+
+
+def is_group(handle: str) -> bool:
+    return handle.startswith("@")
+
+
+def is_email(handle: str) -> bool:
+    return "@" in handle[1:]
+
+
+def is_slack(handle: str) -> bool:
+    return _SLACK.fullmatch(handle) is not None

@@ -1,0 +1,678 @@
+"""The transition function: what an event makes of a run. Pure, and read like a page of law.
+
+``start`` opens a run, ``advance`` applies one event to the slice of a run that it concerns. Both return a
+``Transition``: the rows that changed, the facts that became true, and the effects to perform next. Nothing
+that was passed in is changed. Rules that hold throughout:
+
+- The engine's own events come at least once. A late one (the step is elsewhere by now) changes nothing.
+- A person's event is either counted or refused with a sentence for them; a refusal changes nothing, except
+  that a deadline which has passed is acted on first, whether or not its timer has fired.
+- A finished run never moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from flows import quorum
+from flows.context import Context, Known, context
+from flows.definition import Approval, Hold, SlackPlace
+from flows.durations import parse_duration
+from flows.effects import (
+    Effect,
+    FireTimer,
+    PerformAction,
+    ResolvePeople,
+    SendMail,
+    SyncCard,
+    SyncCards,
+    TellRequester,
+    Withdraw,
+)
+from flows.errors import (
+    ChangedSinceShown,
+    Closed,
+    DecidedByYou,
+    InvalidForm,
+    NotWaiting,
+    QuorumUnreachable,
+    Refused,
+    RunFinished,
+)
+from flows.events import (
+    ActionFailed,
+    ActionFinished,
+    ActionSkipped,
+    CancelRequested,
+    DecisionCounted,
+    DecisionMade,
+    Event,
+    Fact,
+    PeopleMerged,
+    PeopleResolved,
+    QuorumRecounted,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepStarted,
+    SuspensionClosed,
+    SuspensionOpened,
+    TimerFired,
+)
+from flows.expressions import ExpressionError, Template
+from flows.forms import check_defaults, validate
+from flows.handles import InvalidHandle, normalise
+from flows.ids import Ids
+from flows.people import Person, PersonId, Roster
+from flows.plan import Plan, StepPlan
+from flows.ports import Json
+from flows.request import digest
+from flows.run import (
+    Answer,
+    Approvers,
+    Close,
+    Closing,
+    Decision,
+    Ending,
+    Kind,
+    Outcome,
+    Path,
+    Run,
+    Slice,
+    StepRun,
+    StepState,
+    Suspension,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What changes: whole new rows, the facts, and the effects; ``refusal`` is raised after it was saved."""
+
+    run: Run
+    steps: tuple[StepRun, ...] = ()
+    suspensions: tuple[Suspension, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    removed: tuple[tuple[int, PersonId], ...] = ()
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    refusal: Refused | None = None
+
+    changed: bool = False
+    """Whether anything happened. A late event's transition has changed nothing."""
+
+
+def start(
+    plan: Plan,
+    *,
+    run_id: int,
+    requester: PersonId,
+    inputs: Mapping[str, Json],
+    roster: Roster | None,
+    people: Mapping[PersonId, Person],
+    now: datetime,
+    ids: Ids,
+) -> Transition:
+    """Open a run. ``inputs`` are validated values; ``roster`` answers for the approvers that inputs alone name.
+
+    Raises ``QuorumUnreachable`` where it is known already that an approval can never be met.
+    """
+    run = Run(run_id, plan.flow.flow, requester, inputs, started_at=now, roster=roster)
+    draft = _Draft(plan, Slice(run, steps={}, people=people), now, ids)
+    draft.facts.append(RunStarted(plan.flow.flow, plan.digest, requester))
+    _check_reachable(draft)
+    _enter(draft, plan.steps[0])
+    return draft.transition()
+
+
+def advance(plan: Plan, slice_: Slice, event: Event, *, now: datetime, ids: Ids) -> Transition:
+    """Apply one event. Raises ``Refused`` where a person asked for what is not possible."""
+    draft = _Draft(plan, slice_, now, ids)
+    if slice_.run.ending is not None and not isinstance(event, DecisionMade | PeopleMerged):
+        if isinstance(event, CancelRequested):
+            raise RunFinished(f"This run has ended already: {slice_.run.ending.outcome.value}.")
+        return draft.transition()
+    match event:
+        case ActionFinished():
+            if (step := _acting(draft, event)) and event.attempt == step.attempt:
+                _action_done(draft, step, event.output)
+        case ActionSkipped():
+            if step := _acting(draft, event):
+                _action_done(draft, step, None)
+        case ActionFailed():
+            if (step := _acting(draft, event)) and event.attempt == step.attempt:
+                _action_failed(draft, step, event)
+        case PeopleResolved():
+            _people_resolved(draft, event)
+        case TimerFired():
+            _timer_fired(draft, event)
+        case DecisionMade():
+            return _decide(draft, event)
+        case CancelRequested():
+            _cancel(draft, event)
+        case PeopleMerged():
+            _merge(draft, event)
+    return draft.transition()
+
+
+# -- steps ----------------------------------------------------------------------------------------------------
+
+
+def _enter(draft: _Draft, plan: StepPlan | None) -> None:
+    """Go to a step: past those whose condition is false, into its action, else into its wait."""
+    while plan is not None:
+        step = StepRun(plan.path, StepState.SKIPPED)
+        try:
+            wanted = plan.condition is None or plan.condition.test(draft.context(plan))
+        except ExpressionError as error:
+            return _fail(draft, step, f"if: {error}")
+        if wanted:
+            if plan.step.action is None:
+                return _open(draft, plan, step)
+            draft.put(replace(step, state=StepState.ACTING, attempt=1))
+            draft.facts.append(StepStarted(plan.path, round=1, attempt=1))
+            draft.effects.append(PerformAction(plan.path, round=1, attempt=1))
+            return None
+        draft.put(step)
+        draft.facts.append(StepEnded(plan.path, StepState.SKIPPED))
+        plan = draft.plan.after(plan.path)
+    _end(draft, Outcome.SUCCEEDED)
+    return None
+
+
+def _acting(draft: _Draft, event: ActionFinished | ActionFailed | ActionSkipped) -> StepRun | None:
+    step = draft.steps.get(event.path)
+    return step if step and step.state is StepState.ACTING and step.round == event.round else None
+
+
+def _action_done(draft: _Draft, step: StepRun, output: Json) -> None:
+    plan = draft.plan.at(step.path)
+    step = replace(step, output=output, error=None)
+    if plan.step.suspends:
+        # Kept before the wait is rendered: what it asks and shows may come from this very output.
+        draft.put(step)
+        return _open(draft, plan, step)
+    return _leave(draft, step, StepState.SUCCEEDED)
+
+
+def _action_failed(draft: _Draft, step: StepRun, event: ActionFailed) -> None:
+    retry = draft.plan.at(step.path).step.retry
+    if not event.retryable or step.attempt > retry.max:
+        return _fail(draft, step, event.message)
+    pause = max(retry.pause(step.attempt), event.retry_after or timedelta(0))
+    step = replace(step, attempt=step.attempt + 1, error=event.message)
+    draft.put(step)
+    draft.facts.append(StepStarted(step.path, step.round, step.attempt))
+    draft.effects.append(PerformAction(step.path, step.round, step.attempt, due=draft.now + pause))
+    return None
+
+
+def _leave(draft: _Draft, step: StepRun, state: StepState) -> None:
+    """The step has ended in a way that lets the run go on."""
+    draft.put(replace(step, state=state))
+    draft.facts.append(StepEnded(step.path, state))
+    _enter(draft, draft.plan.after(step.path))
+
+
+def _fail(draft: _Draft, step: StepRun, message: str) -> None:
+    _stop(draft, replace(step, error=message), StepState.FAILED, Outcome.FAILED, reason=f"{step.path}: {message}")
+
+
+def _stop(
+    draft: _Draft,
+    step: StepRun,
+    state: StepState,
+    outcome: Outcome,
+    *,
+    reason: str | None,
+    by: tuple[PersonId, ...] = (),
+) -> None:
+    """The step has ended in a way that ends the run."""
+    draft.put(replace(step, state=state))
+    draft.facts.append(StepEnded(step.path, state, step.error))
+    _end(draft, outcome, reason=reason, by=by)
+
+
+def _end(draft: _Draft, outcome: Outcome, *, reason: str | None = None, by: tuple[PersonId, ...] = ()) -> None:
+    draft.run = replace(draft.run, ending=Ending(outcome, draft.now, reason, by))
+    draft.facts.append(RunEnded(outcome, reason))
+    draft.effects.append(Withdraw())
+    if outcome is not Outcome.SUCCEEDED and draft.run.requester not in by:
+        draft.effects.append(TellRequester())
+
+
+# -- waits ----------------------------------------------------------------------------------------------------
+
+
+def _check_reachable(draft: _Draft) -> None:
+    """Refuse at once what can never be met: approvals that certainly open, whose approvers are known now."""
+    for plan in draft.plan.steps:
+        wait = plan.step.wait
+        if not isinstance(wait, Approval) or not plan.static_handles or not plan.static_condition:
+            continue
+        try:
+            if plan.condition is not None and not plan.condition.test(draft.context(plan)):
+                continue
+            handles = _handles(draft, plan)
+        except (ExpressionError, InvalidHandle):
+            continue  # said where the step is reached, with its name
+        roster = draft.run.roster
+        if roster is not None and roster.covers(handles, now=draft.now):
+            try:
+                quorum.seats(wait, handles, roster, requester=draft.run.requester, people=draft.slice.people)
+            except QuorumUnreachable as error:
+                raise QuorumUnreachable(f"step {plan.path}: {error}") from None
+
+
+def _open(draft: _Draft, plan: StepPlan, step: StepRun) -> None:
+    """Suspend the step, or look up its approvers first."""
+    try:
+        if plan.delay is not None:
+            return _open_delay(draft, plan.delay, step)
+        values = draft.context(plan)
+        handles = _handles(draft, plan)
+        roster = draft.run.roster
+        if handles and (roster is None or not roster.covers(handles, now=draft.now)):
+            draft.put(replace(step, state=StepState.RESOLVING))
+            draft.effects.append(ResolvePeople(step.path, step.round, handles))
+            return None
+        return _open_wait(draft, plan, step, values, handles, roster or Roster(read_at=draft.now))
+    except (ExpressionError, InvalidHandle, InvalidForm, QuorumUnreachable) as error:
+        return _fail(draft, step, str(error))
+
+
+def _open_delay(draft: _Draft, delay: Template, step: StepRun) -> None:
+    until = _until(delay.render(draft.context(draft.plan.at(step.path))), draft.now)
+    _suspend(draft, step, Suspension(draft.next_n(step), step.path, Kind.DELAY, draft.now, due=until, round=step.round))
+
+
+def _open_wait(
+    draft: _Draft, plan: StepPlan, step: StepRun, values: Context, handles: tuple[str, ...], roster: Roster
+) -> None:
+    wait = plan.step.wait
+    assert isinstance(wait, Approval | Hold)  # noqa: S101 - only steps with a wait come here
+    seats = quorum.seats(wait, handles, roster, requester=draft.run.requester, people=draft.slice.people)
+    defaults = plan.defaults.render(values) if plan.defaults is not None else {}
+    check_defaults(wait.form, defaults)
+    suspension = Suspension(
+        n=draft.next_n(step),
+        path=step.path,
+        kind=Kind.APPROVAL if isinstance(wait, Approval) else Kind.HOLD,
+        opened_at=draft.now,
+        due=draft.now + wait.timeout,
+        round=step.round,
+        ask=_line(plan.ask.render(values) if plan.ask else ""),
+        show={label: value.render(values) for label, value in plan.show},
+        defaults=defaults,
+        approvers=seats.approvers,
+        needed=seats.needed,
+    )
+    suspension = replace(suspension, digest=digest(draft.plan.flow, plan.step, draft.run, suspension))
+    channels = iter([_line(template.render(values)) for template in plan.channels])
+    _suspend(draft, step, suspension)
+    for place in wait.via or (None,):
+        if isinstance(place, SlackPlace):
+            draft.effects.append(SyncCard(step.path, step.round, suspension.n, channel=next(channels)))
+        else:
+            for person in seats.asked:
+                draft.effects.extend(_ask(draft, suspension, person, place))
+
+
+def _ask(draft: _Draft, suspension: Suspension, person: PersonId, place: str | None) -> list[Effect]:
+    """How one person is told: by ``place``, or without one where they can be reached."""
+    who = draft.slice.people.get(person)
+    by_slack = place == "slack" or (place is None and who is not None and who.slack is not None)
+    if by_slack:
+        return [SyncCard(suspension.path, suspension.round, suspension.n, person=person)]
+    if place == "gmail" or (who is not None and who.email is not None):
+        return [SendMail(suspension.path, suspension.round, suspension.n, person)]
+    return []
+
+
+def _suspend(draft: _Draft, step: StepRun, suspension: Suspension) -> None:
+    draft.put(replace(step, state=StepState.SUSPENDED, suspension=suspension.n))
+    draft.suspensions[suspension.n] = suspension
+    draft.facts.append(SuspensionOpened(suspension.n, step.path, suspension.digest, suspension.due))
+    if suspension.due is not None:
+        draft.effects.append(FireTimer(step.path, step.round, suspension.n, suspension.due))
+
+
+def _people_resolved(draft: _Draft, event: PeopleResolved) -> None:
+    step = draft.steps.get(event.path)
+    if step is None or step.state is not StepState.RESOLVING or step.round != event.round:
+        return
+    draft.run = replace(draft.run, roster=event.roster)
+    _open(draft, draft.plan.at(event.path), step)
+
+
+def _timer_fired(draft: _Draft, event: TimerFired) -> None:
+    suspension = draft.suspensions.get(event.n)
+    if suspension is None or suspension.closing is not None or suspension.due is None:
+        return
+    if draft.now < suspension.due:
+        # The wall clock was stepped back between the timer and this transaction: not yet.
+        draft.effects.append(FireTimer(suspension.path, suspension.round, suspension.n, suspension.due))
+        return
+    _deadline(draft, suspension)
+
+
+def _deadline(draft: _Draft, suspension: Suspension) -> None:
+    """The deadline has passed: what the flow says of silence happens."""
+    plan, step = draft.plan.at(suspension.path), draft.steps[suspension.path]
+    wait = plan.step.wait
+    if wait is None:
+        _close(draft, suspension, Close.ELAPSED)
+        return _leave(draft, step, StepState.SUCCEEDED)
+    on_timeout = wait.on_timeout if isinstance(wait, Approval | Hold) else "end"
+    if on_timeout == "approve":
+        _close(draft, suspension, Close.APPROVED)
+        return _leave(draft, step, StepState.SUCCEEDED)
+    _close(draft, suspension, Close.EXPIRED)
+    if on_timeout == "continue":
+        return _leave(draft, step, StepState.EXPIRED)
+    reason = f"nobody {'resumed' if suspension.kind is Kind.HOLD else 'decided'} in time"
+    if on_timeout == "fail":
+        return _fail(draft, step, reason)
+    return _stop(draft, step, StepState.EXPIRED, Outcome.EXPIRED, reason=f"{step.path}: {reason}")
+
+
+def _close(draft: _Draft, suspension: Suspension, how: Close, by: tuple[PersonId, ...] = ()) -> None:
+    suspension = replace(suspension, closing=Closing(how, draft.now, by))
+    draft.suspensions[suspension.n] = suspension
+    known = draft.answers.get(suspension.path)
+    if known is not None:
+        draft.answers[suspension.path] = replace(known, suspension=suspension)
+    draft.facts.append(SuspensionClosed(suspension.n, how, by))
+    draft.effects.append(Withdraw(suspension.path))
+    if suspension.kind is not Kind.DELAY:
+        draft.effects.append(SyncCards(suspension.n))
+
+
+# -- people ---------------------------------------------------------------------------------------------------
+
+
+def _decide(draft: _Draft, event: DecisionMade) -> Transition:
+    suspension = draft.suspensions.get(event.n)
+    plan = draft.plan.at(suspension.path) if suspension else None
+    wait = plan.step.wait if plan else None
+    if suspension is None or plan is None or not isinstance(wait, Approval | Hold):
+        raise NotWaiting("This waits for nobody's decision.")
+    if suspension.closing is not None:
+        raise Closed(_closed(suspension, draft.slice.people))
+    if suspension.due is not None and draft.now >= suspension.due:
+        _deadline(draft, suspension)
+        closed = draft.suspensions[suspension.n]
+        return draft.transition(refusal=Closed(_closed(closed, draft.slice.people)))
+    quorum.check_may_decide(
+        wait,
+        suspension,
+        event.person,
+        requester=draft.run.requester,
+        memberships=event.memberships,
+        admin=event.admin,
+    )
+    _check_verdict(wait, event.verdict)
+    if event.digest is not None and event.digest != suspension.digest:
+        raise ChangedSinceShown("What is asked has changed since you were shown it. Please look at it again.")
+    # The form belongs to a yes: a rejection needs none of it, and none of it is kept.
+    yes = event.verdict is not Verdict.REJECT
+    values = validate(wait.form, event.values, defaults=suspension.defaults) if yes else {}
+    before = draft.slice.mine
+    if before is not None and (before.verdict, before.comment, dict(before.values)) == (
+        event.verdict,
+        event.comment,
+        values,
+    ):
+        raise DecidedByYou(f"You have said so already: {_SAID[event.verdict]}. It is counted once.")
+    decision = Decision(
+        n=suspension.n,
+        person=event.person,
+        verdict=event.verdict,
+        at=draft.now,
+        door=event.door,
+        place=draft.run.version + 1,
+        comment=event.comment,
+        values=values,
+        digest=event.digest,
+        memberships=event.memberships,
+    )
+    standing = {**draft.slice.standing, event.person: event.verdict}
+    draft.decide(decision)
+    draft.facts.append(
+        DecisionCounted(
+            suspension.n,
+            event.person,
+            event.verdict,
+            quorum.approvals(standing),
+            suspension.needed,
+            replaced=before.verdict if before else None,
+        )
+    )
+    settled = quorum.tally(wait, suspension, standing)
+    if settled is None:
+        draft.effects.append(SyncCards(suspension.n))
+    else:
+        _settle(draft, suspension, settled, standing, event)
+    return draft.transition()
+
+
+def _settle(
+    draft: _Draft,
+    suspension: Suspension,
+    settled: Verdict,
+    standing: Mapping[PersonId, Verdict],
+    event: DecisionMade,
+) -> None:
+    """The quorum is there, or somebody has said no: close, and go the way that the flow declares."""
+    step = draft.steps[suspension.path]
+    wait = draft.plan.at(suspension.path).step.wait
+    if settled is not Verdict.REJECT:
+        how = Close.RESUMED if settled is Verdict.RESUME else Close.APPROVED
+        _close(draft, suspension, how, by=tuple(who for who, verdict in standing.items() if verdict is settled))
+        return _leave(draft, step, StepState.SUCCEEDED)
+    _close(draft, suspension, Close.REJECTED, by=(event.person,))
+    on_reject = wait.on_reject if isinstance(wait, Approval) else "end"
+    if on_reject == "continue":
+        return _leave(draft, step, StepState.REJECTED)
+    if on_reject == "fail":
+        return _fail(draft, step, f"rejected by {_name(event.person, draft.slice.people)}{_because(event.comment)}")
+    return _stop(draft, step, StepState.REJECTED, Outcome.REJECTED, reason=event.comment, by=(event.person,))
+
+
+def _cancel(draft: _Draft, event: CancelRequested) -> None:
+    quorum.check_may_cancel(event.person, requester=draft.run.requester, admin=event.admin)
+    for suspension in list(draft.suspensions.values()):
+        if suspension.closing is None:
+            _close(draft, suspension, Close.CANCELLED, by=(event.person,))
+    for step in list(draft.steps.values()):
+        if not step.state.ended:
+            draft.put(replace(step, state=StepState.CANCELLED))
+            draft.facts.append(StepEnded(step.path, StepState.CANCELLED))
+    _end(draft, Outcome.CANCELLED, reason=event.reason, by=(event.person,))
+
+
+def _merge(draft: _Draft, event: PeopleMerged) -> None:
+    """Two handles were one human: recount what is open. A merge takes seats away; it never completes a quorum."""
+
+    def one(person: PersonId) -> PersonId:
+        return event.kept if person == event.gone else person
+
+    draft.run = replace(draft.run, requester=one(draft.run.requester))
+    for suspension in list(draft.suspensions.values()):
+        if suspension.closing is not None:
+            continue
+        people = tuple(dict.fromkeys(one(person) for person in suspension.approvers.people))
+        draft.suspensions[suspension.n] = suspension = replace(
+            suspension, approvers=replace(suspension.approvers, people=people)
+        )
+        wait = draft.plan.at(suspension.path).step.wait
+        decisions = sorted(
+            (answer for answer in draft.answers[suspension.path].decisions), key=lambda decision: decision.place
+        )
+        # The later answer of the one human stands; one that the requester gave as somebody else never counted.
+        kept = {one(decision.person): replace(decision, person=one(decision.person)) for decision in decisions}
+        if isinstance(wait, Approval) and not wait.self_approval:
+            kept.pop(draft.run.requester, None)
+        draft.recount(suspension, decisions, kept)
+        standing = {person: decision.verdict for person, decision in kept.items()}
+        draft.facts.append(QuorumRecounted(suspension.n, quorum.approvals(standing), suspension.needed))
+        draft.effects.append(SyncCards(suspension.n))
+
+
+# -- words ----------------------------------------------------------------------------------------------------
+
+_SAID = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RESUME: "resumed"}
+_CLOSED = {
+    Close.APPROVED: "approved",
+    Close.REJECTED: "rejected",
+    Close.RESUMED: "resumed",
+    Close.EXPIRED: "closed by its deadline",
+    Close.CANCELLED: "cancelled",
+    Close.ELAPSED: "over",
+}
+
+
+def _check_verdict(wait: Approval | Hold, verdict: Verdict) -> None:
+    if isinstance(wait, Approval) == (verdict is Verdict.RESUME):
+        fitting = "approve or reject" if isinstance(wait, Approval) else "resume"
+        raise InvalidForm({"verdict": f"must be {fitting}, not {verdict.value}"})
+
+
+def _closed(suspension: Suspension, people: Mapping[PersonId, Person]) -> str:
+    closing = suspension.closing
+    assert closing is not None  # noqa: S101 - only closed ones come here
+    by = ", ".join(_name(person, people) for person in closing.by)
+    return (
+        f"This has been decided already: {_CLOSED[closing.how]}"
+        if closing.how in (Close.APPROVED, Close.REJECTED, Close.RESUMED)
+        else f"This is no longer open: {_CLOSED[closing.how]}"
+    ) + f"{f' by {by}' if by else ''}, {closing.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+
+
+def _name(person: PersonId, people: Mapping[PersonId, Person]) -> str:
+    return people[person].name if person in people else "somebody"
+
+
+def _because(comment: str | None) -> str:
+    return f": {comment}" if comment else ""
+
+
+# -- values ---------------------------------------------------------------------------------------------------
+
+
+def _handles(draft: _Draft, plan: StepPlan) -> tuple[str, ...]:
+    """The approvers' handles as rendered: a template may give one handle or a list of them."""
+    values = draft.context(plan)
+    found: list[str] = []
+    for template in plan.handles:
+        value = template.render(values)
+        found.extend(map(normalise, value if isinstance(value, list | tuple) else [value]))
+    return tuple(dict.fromkeys(found))
+
+
+def _until(value: object, now: datetime) -> datetime:
+    text = value if isinstance(value, str) else str(value)
+    try:
+        return now + parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ExpressionError(f"delay: {text[:40]!r} is neither a duration like 10m nor an instant") from None
+    if instant.tzinfo is None:
+        raise ExpressionError(f"delay: {text[:40]!r} needs a zone, like 2026-12-24T08:00:00+01:00")
+    return instant.astimezone(UTC)
+
+
+def _line(value: object) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+# -- the change that is being made ----------------------------------------------------------------------------
+
+
+@dataclass
+class _Draft:
+    """One transition in the making: the slice, with the new rows laid over it."""
+
+    plan: Plan
+    slice: Slice
+    now: datetime
+    ids: Ids
+    run: Run = field(init=False)
+    steps: dict[Path, StepRun] = field(init=False)
+    suspensions: dict[int, Suspension] = field(init=False)
+    answers: dict[Path, Answer] = field(init=False)
+    decisions: list[Decision] = field(default_factory=list)
+    removed: list[tuple[int, PersonId]] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.run = self.slice.run
+        self.steps = dict(self.slice.steps)
+        self.suspensions = dict(self.slice.suspensions)
+        self.answers = dict(self.slice.answers)
+
+    def put(self, step: StepRun) -> None:
+        """Lay a step run over the slice, and keep the run's counters true."""
+        before = self.steps.get(step.path)
+        self.steps[step.path] = step
+        acting = _counts(step, _ACTING) - _counts(before, _ACTING)
+        waiting = _counts(step, _WAITING) - _counts(before, _WAITING)
+        if acting or waiting:
+            self.run = replace(self.run, acting=self.run.acting + acting, waiting=self.run.waiting + waiting)
+
+    def next_n(self, step: StepRun) -> int:
+        """The number of the suspension that this step run opens: the one that it has, else a new one."""
+        if step.suspension is not None:
+            return step.suspension
+        self.run = replace(self.run, suspensions=self.run.suspensions + 1)
+        return self.run.suspensions
+
+    def decide(self, decision: Decision) -> None:
+        self.decisions.append(decision)
+        path = self.suspensions[decision.n].path
+        known = self.answers.get(path)
+        if known is not None:
+            others = tuple(other for other in known.decisions if other.person != decision.person)
+            self.answers[path] = replace(known, decisions=(*others, decision))
+
+    def recount(self, suspension: Suspension, before: list[Decision], kept: Mapping[PersonId, Decision]) -> None:
+        self.decisions.extend(kept.values())
+        self.removed.extend((suspension.n, old.person) for old in before if old.person not in kept)
+        self.answers[suspension.path] = Answer(suspension, tuple(kept.values()))
+
+    def context(self, plan: StepPlan) -> Context:
+        return context(plan, Known(self.run, self.steps, self.answers, self.slice.people), self.ids)
+
+    def transition(self, refusal: Refused | None = None) -> Transition:
+        before = self.slice
+        if not self.facts and self.run is before.run and self.steps == before.steps:
+            return Transition(before.run, effects=tuple(self.effects), refusal=refusal)
+        return Transition(
+            run=replace(self.run, version=self.run.version + 1),
+            steps=tuple(step for path, step in self.steps.items() if before.steps.get(path) is not step),
+            suspensions=tuple(s for n, s in self.suspensions.items() if before.suspensions.get(n) is not s),
+            decisions=tuple(self.decisions),
+            removed=tuple(self.removed),
+            facts=tuple(self.facts),
+            effects=tuple(self.effects),
+            refusal=refusal,
+            changed=True,
+        )
+
+
+_ACTING = (StepState.ACTING, StepState.RESOLVING)
+_WAITING = (StepState.SUSPENDED,)
+
+
+def _counts(step: StepRun | None, states: tuple[StepState, ...]) -> int:
+    return int(step is not None and step.state in states)
+
+
+__all__ = ["Approvers", "Transition", "advance", "start"]

@@ -1,0 +1,401 @@
+"""The only part that waits: performs effects as they fall due, and wakes for the next one.
+
+The outbox is the truth; what is in memory here is a window on it. An effect that was performed is settled in
+the same transaction that delivers its result, so a crash repeats an effect and never loses one. Lanes have
+places of their own: ten thousand slow HTTP steps take none of those that the cards need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pydantic_core import from_json
+
+from flows.clock import Clock
+from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, TellRequester, key
+from flows.errors import ActionError, FlowError, TryAgain, UnknownAction, UnknownRun
+from flows.events import ActionFailed, ActionFinished, PeopleResolved, TimerFired
+from flows.people import PersonId
+from flows.ports import ActionCall, Directory, Json
+from flows.store import outbox, reads
+from flows.store.connection import StoreError
+from flows.store.reads import Brief, CardView
+from flows.store.sqlite import SqliteStore
+from flows.views import RunView, SuspensionView
+
+log = logging.getLogger(__name__)
+
+WINDOW = 1000
+"""Effects of a lane that are kept in memory; what is beyond stays in the outbox until there is room."""
+
+LONGEST_SLEEP = timedelta(seconds=30)
+"""The timer looks at the outbox at least this often: a wall clock that was set forward is noticed."""
+
+MAIL_REPEAT = timedelta(hours=1)
+"""After a mail of which nobody knows whether it left, so long until the same link is mailed again."""
+
+
+class Performer(Protocol):
+    """Runs a step's action."""
+
+    async def perform(self, brief: Brief, call: ActionCall) -> Json:
+        """The action's output. Raises ``ActionError``, or ``UnknownAction`` where there is no such action."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Where a card is."""
+
+    channel: str
+    ts: str
+
+
+class Messenger(Protocol):
+    """Shows people what waits for them. Each raises ``ActionError``."""
+
+    async def sync_card(self, card: CardView, call: ActionCall) -> Posted | None:
+        """Make the card show its view; None where there is nothing to show any more."""
+        ...
+
+    async def send_mail(self, view: SuspensionView, person: PersonId, call: ActionCall) -> None:
+        """Mail the person their link to an open suspension."""
+        ...
+
+    async def tell_requester(self, view: RunView, call: ActionCall) -> None:
+        """Tell the requester how the run ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many effects of a lane are performed at the same time."""
+
+    engine: int = 64
+    people: int = 8
+    messages: int = 16
+    actions: int = 32
+
+
+@dataclass
+class _Queue:
+    """One lane: what is waiting in memory, what is being performed, and whether the outbox holds more."""
+
+    places: int
+    waiting: deque[Leased] = field(default_factory=deque)
+    known: set[int] = field(default_factory=set)
+    running: int = 0
+    behind: bool = True
+    refilling: bool = False
+
+
+class Runner:
+    """Performs the effects of one store. ``start`` it once the flows are loaded; ``drain`` it before closing."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        *,
+        directory: Directory,
+        performer: Performer,
+        messenger: Messenger,
+        clock: Clock,
+        places: Places = Places(),
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._performer = performer
+        self._messenger = messenger
+        self._clock = clock
+        self._lanes = {
+            Lane.ENGINE: _Queue(places.engine),
+            Lane.PEOPLE: _Queue(places.people),
+            Lane.MESSAGES: _Queue(places.messages),
+            Lane.ACTIONS: _Queue(places.actions),
+        }
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.Task[None] | None = None
+        self._next: datetime | None = None
+        self._nearer = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._stopping = False
+        self._handlers: Mapping[type, Callable[[Leased], Awaitable[None]]] = {
+            FireTimer: self._fire_timer,
+            ResolvePeople: self._resolve_people,
+            PerformAction: self._perform_action,
+            SyncCard: self._sync_card,
+            SendMail: self._send_mail,
+            TellRequester: self._tell_requester,
+        }
+
+    def start(self) -> None:
+        """Begin: with whatever an earlier process left in the outbox."""
+        self._store.on_ready(self.offer)
+        self._timer = asyncio.create_task(self._watch_timers())
+
+    async def drain(self, patience: timedelta = timedelta(seconds=20)) -> None:
+        """Begin nothing new, and wait for what is under way, at most ``patience``; the rest is repeated at start."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._timer
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=patience.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Return when nothing is due: everything that could be performed now has been."""
+        while True:
+            self._idle.clear()
+            if self._at_rest() and not await self._anything_due() and self._at_rest():
+                return
+            self._wake()
+            await self._idle.wait()
+
+    def offer(self, leased: Sequence[Leased]) -> None:
+        """Take effects that were just committed."""
+        now = self._clock.now()
+        for one in leased:
+            if one.due > now:
+                self._expect(one.due)
+                continue
+            lane = self._lanes[one.lane]
+            if len(lane.waiting) >= WINDOW:
+                lane.behind = True
+            elif one.id not in lane.known:
+                lane.known.add(one.id)
+                lane.waiting.append(one)
+        for lane_name in {one.lane for one in leased}:
+            self._fill(lane_name)
+
+    # -- lanes --------------------------------------------------------------------------------------------------
+
+    def _fill(self, name: Lane) -> None:
+        lane = self._lanes[name]
+        while lane.waiting and lane.running < lane.places and not self._stopping:
+            self._spawn(self._work(name, lane.waiting.popleft()))
+            lane.running += 1
+        if lane.behind and not lane.waiting and not lane.refilling and not self._stopping:
+            lane.refilling = True
+            self._spawn(self._refill(name))
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._at_rest():
+            self._idle.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the runner failed", exc_info=error)
+
+    async def _refill(self, name: Lane) -> None:
+        lane = self._lanes[name]
+        try:
+            lane.behind = False
+            found = await self._store.due(name, WINDOW)
+            # More than fits in the window, or some of them known already: there may be others behind these.
+            if len(found) == WINDOW:
+                lane.behind = True
+            fresh = [one for one in found if one.id not in lane.known]
+            lane.known.update(one.id for one in fresh)
+            lane.waiting.extend(fresh)
+            if lane.behind and not fresh:
+                # All of them are being performed; look again when one of these is done.
+                return
+        except StoreError as error:
+            log.error("the outbox cannot be read", extra={"lane": name.value, "error": str(error)})
+            await self._clock.sleep(timedelta(seconds=1))
+            lane.behind = True
+        finally:
+            lane.refilling = False
+        self._fill(name)
+
+    async def _work(self, name: Lane, leased: Leased) -> None:
+        lane = self._lanes[name]
+        try:
+            await self._attempt(leased)
+        finally:
+            lane.running -= 1
+            lane.known.discard(leased.id)
+            self._fill(name)
+
+    async def _attempt(self, leased: Leased) -> None:
+        what = type(leased.effect).__name__
+        try:
+            await self._handlers[type(leased.effect)](leased)
+        except StoreError as error:
+            # The row is still there: whatever was done is repeated, with the same key, when the store is back.
+            log.error("the store failed", extra={"effect": what, "error": str(error)})
+            await self._clock.sleep(timedelta(seconds=1))
+            self._lanes[leased.lane].behind = True
+        except UnknownRun:
+            await self._store.settle(leased)
+        except ActionError as error:
+            await self._later(leased, error)
+        except TryAgain as error:
+            await self._later(leased, ActionError(str(error), retryable=True))
+        except UnknownAction as error:
+            await self._park(leased, str(error))
+        except FlowError as error:
+            await self._park(leased, str(error))
+        except Exception as error:
+            log.exception("an effect failed for a reason that nobody foresaw", extra={"effect": what})
+            await self._park(leased, f"internal error: {type(error).__name__}")
+
+    async def _later(self, leased: Leased, error: ActionError) -> None:
+        """A message or a look-up did not go through: again after a pause, or parked where that cannot help."""
+        if not error.retryable:
+            await self._park(leased, str(error))
+            return
+        pause = min(timedelta(seconds=1) * 2 ** min(leased.deliveries, 6), timedelta(minutes=1))
+        until = self._clock.now() + max(pause, error.retry_after or timedelta(0))
+        await self._store.postpone(leased, until, str(error))
+        self._expect(until)
+
+    async def _park(self, leased: Leased, error: str) -> None:
+        log.warning("an effect is parked", extra={"effect": type(leased.effect).__name__, "error": error})
+        with suppress(StoreError):
+            await self._store.park(leased, error)
+
+    # -- timers -------------------------------------------------------------------------------------------------
+
+    def _expect(self, due: datetime) -> None:
+        if self._next is None or due < self._next:
+            self._next = due
+            self._nearer.set()
+
+    async def _watch_timers(self) -> None:
+        while True:
+            self._wake()
+            self._nearer.clear()
+            self._next = None
+            try:
+                found = await self._store.next_due()
+            except StoreError as error:
+                log.error("the outbox cannot be read", extra={"error": str(error)})
+            else:
+                if found is not None:
+                    self._expect(found)
+            await self._sleep_until_next()
+
+    async def _sleep_until_next(self) -> None:
+        """Sleep until the next effect is due; shorter where a nearer one comes, or the longest sleep is over."""
+        while True:
+            now = self._clock.now()
+            if self._next is not None and self._next <= now:
+                return
+            pause = LONGEST_SLEEP if self._next is None else min(LONGEST_SLEEP, self._next - now)
+            sleep = asyncio.ensure_future(self._clock.sleep(pause))
+            nearer = asyncio.ensure_future(self._nearer.wait())
+            try:
+                await asyncio.wait((sleep, nearer), return_when=asyncio.FIRST_COMPLETED)
+                if sleep.done():
+                    return
+                self._nearer.clear()
+            finally:
+                for waiter in (sleep, nearer):
+                    waiter.cancel()
+                await asyncio.gather(sleep, nearer, return_exceptions=True)
+
+    def _wake(self) -> None:
+        for name, lane in self._lanes.items():
+            lane.behind = True
+            self._fill(name)
+
+    def _at_rest(self) -> bool:
+        return not self._tasks and all(not lane.waiting for lane in self._lanes.values())
+
+    async def _anything_due(self) -> bool:
+        return any([await self._store.due(lane, 1) for lane in self._lanes])
+
+    # -- effects ------------------------------------------------------------------------------------------------
+
+    def _call(self, leased: Leased, attempt: int = 1) -> ActionCall:
+        async def remember(memo: Mapping[str, Json]) -> None:
+            await self._store.remember(leased, memo)
+
+        memo = from_json(leased.memo) if leased.memo else {}
+        return ActionCall(key(leased, self._store.ids.run(leased.run)), attempt, memo, remember)
+
+    async def _fire_timer(self, leased: Leased) -> None:
+        effect = leased.effect
+        assert isinstance(effect, FireTimer)  # noqa: S101 - dispatched by type
+        await self._store.transact(leased.run, TimerFired(effect.path, effect.n), settles=leased.id)
+
+    async def _resolve_people(self, leased: Leased) -> None:
+        effect = leased.effect
+        assert isinstance(effect, ResolvePeople)  # noqa: S101 - dispatched by type
+        roster = await self._directory.resolve(effect.handles)
+        await self._store.transact(leased.run, PeopleResolved(effect.path, effect.round, roster), settles=leased.id)
+
+    async def _perform_action(self, leased: Leased) -> None:
+        effect = leased.effect
+        assert isinstance(effect, PerformAction)  # noqa: S101 - dispatched by type
+        brief = await self._store.brief(leased)
+        if brief is None:
+            await self._store.settle(leased)
+            return
+        event: ActionFinished | ActionFailed
+        try:
+            output = await self._performer.perform(brief, self._call(brief.leased, effect.attempt))
+            event = ActionFinished(effect.path, effect.round, effect.attempt, output)
+        except ActionError as error:
+            if error.uncertain and not error.retryable:
+                await self._park(leased, f"unknown whether it was done: {error}; retry does it again, skip goes on")
+                return
+            event = ActionFailed(
+                effect.path, effect.round, effect.attempt, str(error), error.retryable, error.retry_after
+            )
+        await self._store.transact(leased.run, event, settles=leased.id)
+
+    async def _sync_card(self, leased: Leased) -> None:
+        card = await self._store.read(lambda c, plans: reads.card_view(c, plans, leased))
+        if card is None:
+            await self._store.settle(leased)
+            return
+        posted = await self._messenger.sync_card(card, self._call(leased))
+        if posted is None:
+            await self._store.settle(leased)
+        else:
+            await self._store.settle_card(leased, shown=card.version, posted=posted.channel, ts=posted.ts)
+
+    async def _send_mail(self, leased: Leased) -> None:
+        effect = leased.effect
+        assert isinstance(effect, SendMail)  # noqa: S101 - dispatched by type
+        current, view = await self._store.read(
+            lambda c, plans: (outbox.get(c, leased.id), reads.suspension_view(c, plans, leased.run, effect.n))
+        )
+        if current is None or view is None or not view.open or view.decision_of(effect.person) is not None:
+            await self._store.settle(leased)
+            return
+        try:
+            await self._messenger.send_mail(view, effect.person, self._call(current))
+        except ActionError as error:
+            if not error.uncertain:
+                raise
+            until = self._clock.now() + MAIL_REPEAT
+            await self._store.postpone(leased, until, f"unknown whether it was sent: {error}")
+            self._expect(until)
+            return
+        await self._store.settle(leased)
+
+    async def _tell_requester(self, leased: Leased) -> None:
+        current, view = await self._store.read(
+            lambda c, plans: (outbox.get(c, leased.id), reads.run_view(c, plans, leased.run))
+        )
+        if current is not None:
+            await self._messenger.tell_requester(view, self._call(current))
+            await self._store.settle(leased)

@@ -1,0 +1,182 @@
+"""What pages, cards and the API read. Functions over ``sqlite3.Connection``, inside one snapshot."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flows.context import Known
+from flows.effects import Leased, PerformAction
+from flows.instants import from_ms
+from flows.people import PersonId
+from flows.plan import Plan, StepPlan
+from flows.run import Run, StepState, Suspension
+from flows.store import outbox
+from flows.store.plans import Plans
+from flows.store.rows import SUSPENSION, suspension_of
+from flows.store.slices import load_all_steps, load_decisions, load_known, load_people, load_run, load_suspension
+from flows.views import ParkedEffect, RunView, SuspensionView
+
+Connection = sqlite3.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Everything that performing a step's action takes; ``secrets`` are still sealed."""
+
+    leased: Leased
+    plan: Plan
+    step: StepPlan
+    known: Known
+    secrets: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """A card that is to be drawn: what it shows, where it is wanted, and where it was posted (if it was)."""
+
+    view: SuspensionView
+    version: int
+    channel: str | None
+    person: PersonId | None
+    posted: str | None
+    ts: str | None
+
+
+def suspension_view(connection: Connection, plans: Plans, run_id: int, n: int) -> SuspensionView | None:
+    """One suspension, or None where there is no such one."""
+    suspension = load_suspension(connection, run_id, n)
+    if suspension is None:
+        return None
+    plan, run = load_run(connection, plans, run_id)
+    return _view(connection, plan, run, suspension)
+
+
+def run_view(connection: Connection, plans: Plans, run_id: int) -> RunView:
+    """One run with all its steps and suspensions. Raises ``UnknownRun``."""
+    plan, run = load_run(connection, plans, run_id)
+    rows = connection.execute(f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? ORDER BY n", (run_id,)).fetchall()
+    suspensions = tuple(_view(connection, plan, run, suspension_of(row)) for row in rows)
+    ids = {run.requester, *(run.ending.by if run.ending else ())}
+    people = load_people(connection, ids)
+    for view in suspensions:
+        people |= view.people
+    return RunView(plan, run, load_all_steps(connection, run_id), suspensions, people, troubled(connection, run_id))
+
+
+def waiting(
+    connection: Connection, plans: Plans, seats: Iterable[PersonId | str] | None, *, limit: int, offset: int = 0
+) -> list[SuspensionView]:
+    """Open suspensions that people answer, the nearest deadline first.
+
+    ``seats`` are a person's number and the groups they belong to; None gives everybody's.
+    """
+    if seats is None:
+        rows = connection.execute(
+            f"SELECT run, {SUSPENSION} FROM suspensions WHERE how IS NULL AND kind <> 2 "
+            "ORDER BY due IS NULL, due, run, n LIMIT ? OFFSET ?",
+            (limit, offset),
+        ).fetchall()
+    else:
+        found: dict[tuple[int, int], None] = {}
+        for seat in seats:
+            found.update(dict.fromkeys(connection.execute("SELECT run, n FROM seats WHERE who = ?", (seat,))))
+        loaded = [
+            (run, row)
+            for run, n in found
+            for row in connection.execute(f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? AND n = ?", (run, n))
+        ]
+        ordered = sorted(loaded, key=lambda one: (one[1][6] is None, one[1][6] or 0, one[0], one[1][0]))
+        rows = [(run, *row) for run, row in ordered[offset : offset + limit]]
+    views = []
+    for run_id, *row in rows:
+        plan, run = load_run(connection, plans, run_id)
+        views.append(_view(connection, plan, run, suspension_of(tuple(row))))
+    return views
+
+
+def card_view(connection: Connection, plans: Plans, leased: Leased) -> CardView | None:
+    """What a ``SyncCard`` is about, or None where the effect is gone."""
+    if outbox.get(connection, leased.id) is None:
+        return None
+    row = connection.execute(
+        "SELECT run, n, wanted, channel, person, posted, ts FROM cards WHERE id = ?", (leased.card,)
+    ).fetchone()
+    if row is None:
+        return None
+    run_id, n, wanted, channel, person, posted, ts = row
+    view = suspension_view(connection, plans, run_id, n)
+    if view is None:
+        return None
+    if person is not None and person not in view.people:
+        view = _with_people(connection, view, [person])
+    return CardView(view, wanted, channel, person, posted, ts)
+
+
+def cards_of(connection: Connection, run_id: int, n: int) -> list[tuple[str, str]]:
+    """Where the cards of a suspension are: channel and ts of those that were posted."""
+    return connection.execute(
+        "SELECT posted, ts FROM cards WHERE run = ? AND n = ? AND ts IS NOT NULL", (run_id, n)
+    ).fetchall()
+
+
+def brief(connection: Connection, plans: Plans, leased: Leased) -> Brief | None:
+    """What performing the action takes, or None where it is no longer wanted."""
+    effect = leased.effect
+    assert isinstance(effect, PerformAction)  # noqa: S101 - only these have one
+    current = outbox.get(connection, leased.id)
+    if current is None:
+        return None
+    plan, run = load_run(connection, plans, leased.run)
+    step = plan.at(effect.path)
+    steps, answers = load_known(connection, run, (effect.path,), step.params_reads)
+    mine = steps.get(effect.path)
+    if mine is None or mine.state is not StepState.ACTING:
+        return None
+    persons = {run.requester}
+    for answer in answers.values():
+        persons.update(decision.person for decision in answer.decisions)
+    secrets = dict(connection.execute("SELECT name, sealed FROM secrets WHERE run = ?", (run.id,)).fetchall())
+    return Brief(current, plan, step, Known(run, steps, answers, load_people(connection, persons)), secrets)
+
+
+def troubled(
+    connection: Connection, run_id: int | None = None, *, parked_only: bool = False
+) -> tuple[ParkedEffect, ...]:
+    """Effects that failed at least once, of one run or of all, oldest first."""
+    rows = connection.execute(
+        "SELECT id, run, kind, path, error, deliveries, parked_at, due FROM effects "
+        "WHERE error IS NOT NULL AND (? IS NULL OR run = ?) AND (NOT ? OR parked_at IS NOT NULL) ORDER BY id LIMIT 1000",
+        (run_id, run_id, parked_only),
+    )
+    return tuple(
+        ParkedEffect(
+            id_,
+            run,
+            outbox.name_of(kind),
+            path,
+            error,
+            deliveries,
+            None if parked is None else from_ms(parked),
+            from_ms(due),
+        )
+        for id_, run, kind, path, error, deliveries, parked, due in rows
+    )
+
+
+def _view(connection: Connection, plan: Plan, run: Run, suspension: Suspension) -> SuspensionView:
+    decisions = load_decisions(connection, run.id, suspension.n)
+    closing = suspension.closing
+    persons = {
+        run.requester,
+        *suspension.approvers.people,
+        *(decision.person for decision in decisions),
+        *(closing.by if closing else ()),
+    }
+    return SuspensionView(plan, run, suspension, decisions, load_people(connection, persons))
+
+
+def _with_people(connection: Connection, view: SuspensionView, more: Iterable[PersonId]) -> SuspensionView:
+    people = {**view.people, **load_people(connection, more)}
+    return SuspensionView(view.plan, view.run, view.suspension, view.decisions, people)

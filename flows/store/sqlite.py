@@ -1,0 +1,380 @@
+"""The store: one SQLite file, one process, one writer that commits in groups.
+
+``transact`` is the heart: load the slice that an event needs, run the machine, save what changed, settle the
+effect that brought the event, append to the ledger; all in one transaction, in one call on the database's
+thread. Nobody is answered before it is durable (``synchronous=FULL``).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+
+from flows import ledger, machine
+from flows.clock import Clock
+from flows.effects import Lane, Leased
+from flows.errors import ConfigError, Refused
+from flows.events import Event, PeopleMerged
+from flows.ids import Ids
+from flows.instants import from_ms, to_ms, whole
+from flows.machine import Transition
+from flows.people import Person, PersonId, Roster
+from flows.plan import Plan
+from flows.ports import Json
+from flows.run import Run
+from flows.store import outbox, people, reads
+from flows.store.connection import StoreError, Worker
+from flows.store.migrations import MigrationError, migrate
+from flows.store.plans import Plans
+from flows.store.slices import insert_run, load_people, load_run, load_slice, save
+
+T = TypeVar("T")
+Ready = Callable[[Sequence[Leased]], None]
+
+KEEP_STARTS = timedelta(hours=24)
+"""How long a start's Idempotency-Key is remembered; part of the public contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Everything that opening a run takes. ``once`` is the token's id, its key, and a hash of the request."""
+
+    plan: Plan
+    definition: int
+    requester: PersonId
+    inputs: Mapping[str, Json]
+    roster: Roster | None = None
+    secrets: Mapping[str, bytes] | None = None
+    once: tuple[int, str, bytes] | None = None
+
+
+class KeyReused(Refused):
+    """The same Idempotency-Key came with another request."""
+
+
+class SqliteStore:
+    """The engine's memory. Open it with ``SqliteStore.open``; one process at a time may have it open."""
+
+    def __init__(self, writer: Worker, reader: Worker, lock: FileLock, clock: Clock, ids: Ids, epoch: int) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._clock = clock
+        self._epoch = epoch
+        self._plans = Plans()
+        self._read_plans = Plans()
+        self._next_run = 0
+        self._ready: Ready = _nobody
+        self.ids = ids
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock, public_url: str = "") -> SqliteStore:
+        """Take the lock, migrate, start an epoch. Raises ``ConfigError`` where that is not possible."""
+        lock = FileLock(f"{path}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ConfigError([f"{path} is in use by another Signoff process; one process serves a database"]) from None
+        except OSError as error:
+            raise ConfigError([f"{path} cannot be locked: {error.strerror}"]) from error
+        writer: Worker | None = None
+        try:
+            writer = await Worker.open(path, writes=True, on_open=_prepare)
+            await writer.raw(migrate)
+            seed, epoch, newest = await writer.run(_begin_epoch)
+            reader = await Worker.open(path, writes=False, on_open=_prepare_reader)
+        except (sqlite3.Error, MigrationError, StoreError) as error:
+            if writer is not None:
+                await writer.close()
+            lock.release()
+            raise ConfigError([f"{path} cannot be used: {error}"]) from error
+        except BaseException:
+            if writer is not None:
+                await writer.close()
+            lock.release()
+            raise
+        store = cls(writer, reader, lock, clock, Ids(seed, public_url), epoch)
+        store._next_run = newest
+        return store
+
+    async def close(self) -> None:
+        """Finish what was handed in, fold the journal into the file, let go of the lock."""
+        await self._reader.close()
+        await self._writer.close()
+        self._lock.release()
+
+    def on_ready(self, ready: Ready) -> None:
+        """Whom to tell of new effects, due now or later, as soon as they are committed."""
+        self._ready = ready
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    async def pin(self, plan: Plan) -> int:
+        """The number under which this very definition is stored, for as long as a run may need it."""
+        return await self._writer.run(lambda c: self._plans.pin(c, plan))
+
+    async def start(self, start: Start) -> tuple[Run, bool]:
+        """Open a run. Returns it, and whether it is new: False where its Idempotency-Key was used before."""
+
+        def work(connection: sqlite3.Connection) -> tuple[Run, bool, list[Leased]]:
+            self._check_epoch(connection)
+            now = whole(self._clock.now())
+            if start.once is not None:
+                known = _started_before(connection, start.once, now)
+                if known is not None:
+                    return load_run(connection, self._plans, known)[1], False, []
+            # A number is never given twice, not even where the transaction that took it was undone.
+            self._next_run += 1
+            roster = start.roster
+            transition = machine.start(
+                start.plan,
+                run_id=self._next_run,
+                requester=start.requester,
+                inputs=start.inputs,
+                roster=roster,
+                people=load_people(connection, {start.requester, *(roster.ids() if roster else ())}),
+                now=now,
+                ids=self.ids,
+            )
+            insert_run(connection, transition, start.definition)
+            run_id = transition.run.id
+            for name, sealed in (start.secrets or {}).items():
+                connection.execute("INSERT INTO secrets (run, name, sealed) VALUES (?, ?, ?)", (run_id, name, sealed))
+            if start.once is not None:
+                token, key, body = start.once
+                connection.execute(
+                    "INSERT INTO starts (token, key, body, run, at) VALUES (?, ?, ?, ?, ?)",
+                    (token, key, body, run_id, to_ms(now)),
+                )
+            return transition.run, True, _record(connection, transition, None, now)
+
+        run, new, _ = await self._write(work, ready=lambda result: result[2])
+        return run, new
+
+    async def transact(self, run_id: int, event: Event, *, settles: int | None = None) -> Run:
+        """Apply ``event`` to the run, durably, together with settling the effect that brought it.
+
+        Raises ``UnknownRun``; ``Refused`` where the machine refused, in which case nothing was recorded but
+        what the clock alone had made true (a passed deadline).
+        """
+
+        def work(connection: sqlite3.Connection) -> tuple[Run, Refused | None, list[Leased]]:
+            self._check_epoch(connection)
+            memo = outbox.settle(connection, settles) if settles is not None else None
+            transition, leased = self._apply(connection, run_id, event, memo)
+            return transition.run, transition.refusal, leased
+
+        run, refusal, _ = await self._write(work, ready=lambda result: result[2])
+        if refusal is not None:
+            raise refusal
+        return run
+
+    def _apply(
+        self, connection: sqlite3.Connection, run_id: int, event: Event, memo: str | None = None
+    ) -> tuple[Transition, list[Leased]]:
+        plan, slice_ = load_slice(connection, self._plans, run_id, event)
+        now = whole(self._clock.now())
+        transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
+        if transition.changed:
+            save(connection, transition)
+            return transition, _record(connection, transition, event, now, memo)
+        return transition, outbox.add(connection, run_id, transition.effects, now)
+
+    # -- effects ------------------------------------------------------------------------------------------------
+
+    async def due(self, lane: Lane, limit: int) -> list[Leased]:
+        """Effects of a lane that are due now, the longest due first."""
+        now = self._clock.now()
+        return await self._reader.run(lambda c: outbox.due(c, lane, now, limit))
+
+    async def next_due(self) -> datetime | None:
+        """When the next effect falls due that is not due yet."""
+        now = self._clock.now()
+        return await self._reader.run(lambda c: outbox.next_due(c, now))
+
+    async def settle(self, leased: Leased) -> None:
+        """The effect was performed, and nobody has to hear of it."""
+        await self._writer.run(lambda c: outbox.settle(c, leased.id))
+
+    async def settle_card(self, leased: Leased, *, shown: int, posted: str, ts: str) -> None:
+        """A card shows version ``shown``; if it is behind already, its effect goes on."""
+        now = self._clock.now()
+
+        def work(connection: sqlite3.Connection) -> list[Leased]:
+            again = outbox.settle_card(connection, leased, shown, posted, ts, now)
+            return [again] if again else []
+
+        await self._write(work, ready=lambda result: result)
+
+    async def postpone(self, leased: Leased, until: datetime, error: str) -> None:
+        """The effect could not be performed now; it is due again at ``until``."""
+        await self._writer.run(lambda c: outbox.postpone(c, leased.id, until, error))
+
+    async def park(self, leased: Leased, error: str) -> None:
+        """Only a person can help this effect; it is shown on the run."""
+        now = self._clock.now()
+        await self._writer.run(lambda c: outbox.park(c, leased.id, now, error))
+
+    async def remember(self, leased: Leased, memo: Mapping[str, Json]) -> None:
+        """Keep a note for the effect's next delivery, durably."""
+        await self._writer.run(lambda c: outbox.remember(c, leased.id, dict(memo)))
+
+    async def free(self, effect: int) -> Leased | None:
+        """A person has freed a parked effect. None where no such effect is parked."""
+        now = self._clock.now()
+        return await self._write(lambda c: outbox.free(c, effect, now), ready=lambda leased: [leased] if leased else [])
+
+    # -- people -------------------------------------------------------------------------------------------------
+
+    async def find_person(self, handle: str) -> Person | None:
+        """Who stands behind a handle that was seen before."""
+        return await self._reader.run(lambda c: people.find(c, handle))
+
+    async def person(self, person: PersonId) -> Person | None:
+        """A person by id; one that was merged away leads to who took over."""
+        return await self._reader.run(lambda c: people.get(c, person))
+
+    async def know(self, who: Person, handles: Sequence[str]) -> Person:
+        """Let these handles stand for one human, described by ``who`` (its ``id`` is not used), and return them.
+
+        Handles that stood for several humans merge them, and everything open is recounted, in the same
+        transaction: in between, one human could fill two seats.
+        """
+
+        def work(connection: sqlite3.Connection) -> tuple[Person, list[Leased]]:
+            known = dict.fromkeys(one.id for handle in handles if (one := people.find(connection, handle)) is not None)
+            if not known:
+                return people.add(connection, who, handles), []
+            kept, *others = known
+            leased: list[Leased] = []
+            for gone in others:
+                leased += self._merge(connection, kept, gone)
+            before = people.get(connection, kept)
+            person = Person(
+                kept,
+                who.name,
+                who.email or (before.email if before else None),
+                who.slack or (before.slack if before else None),
+                who.tz or (before.tz if before else None),
+            )
+            if person != before:
+                people.update(connection, person)
+            people.attach(connection, kept, handles)
+            return person, leased
+
+        person, _ = await self._write(work, ready=lambda result: result[1])
+        return person
+
+    def _merge(self, connection: sqlite3.Connection, kept: PersonId, gone: PersonId) -> list[Leased]:
+        concerned = people.concerned(connection, gone)
+        people.merge(connection, kept, gone)
+        leased: list[Leased] = []
+        for run_id in concerned:
+            leased += self._apply(connection, run_id, PeopleMerged(kept, gone))[1]
+        return leased
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    async def read(self, work: Callable[[sqlite3.Connection, Plans], T]) -> T:
+        """Read with one of the functions in ``flows.store.reads``, from one snapshot."""
+        return await self._reader.run(lambda c: work(c, self._read_plans))
+
+    async def brief(self, leased: Leased) -> reads.Brief | None:
+        """What performing an action takes, or None where it is no longer wanted."""
+        return await self.read(lambda c, plans: reads.brief(c, plans, leased))
+
+    async def ledger(self, run_id: int) -> list[ledger.Entry]:
+        """The run's entries in order."""
+        return await self._reader.run(
+            lambda c: [
+                ledger.Entry(seq, from_ms(at), payload, salt, digest)
+                for seq, at, payload, salt, digest in c.execute(
+                    "SELECT seq, at, payload, salt, hash FROM ledger WHERE run = ? ORDER BY seq", (run_id,)
+                )
+            ]
+        )
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Write something that is no run's business (tokens), in a transaction of its own."""
+        return await self._writer.run(work)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T], *, ready: Callable[[T], Sequence[Leased]]) -> T:
+        def after(result: T) -> None:
+            leased = ready(result)
+            if leased:
+                self._ready(leased)
+
+        return await self._writer.run(work, after)
+
+    def _check_epoch(self, connection: sqlite3.Connection) -> None:
+        (epoch,) = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        if epoch != self._epoch:
+            raise StoreError("another process has taken this database over; this one must stop")
+
+
+def _nobody(_leased: Sequence[Leased]) -> None:
+    """Until a runner listens, effects wait in the outbox."""
+
+
+def _record(
+    connection: sqlite3.Connection,
+    transition: Transition,
+    event: Event | None,
+    now: datetime,
+    memo: str | None = None,
+) -> list[Leased]:
+    """Append to the ledger, and save the effects. The run's version is the number of its newest entry."""
+    run = transition.run
+    text = ledger.payload(event, transition.facts)
+    salt = os.urandom(ledger.SALT_BYTES)
+    row = connection.execute("SELECT hash FROM ledger WHERE run = ? AND seq = ?", (run.id, run.version - 1)).fetchone()
+    before = row[0] if row else ledger.GENESIS
+    digest = ledger.chain(before, run.version, now, ledger.commitment(salt, text))
+    connection.execute(
+        "INSERT INTO ledger (run, seq, at, payload, salt, hash) VALUES (?, ?, ?, ?, ?, ?)",
+        (run.id, run.version, to_ms(now), text, salt, digest),
+    )
+    return outbox.add(connection, run.id, transition.effects, now, memo=memo)
+
+
+def _started_before(connection: sqlite3.Connection, once: tuple[int, str, bytes], now: datetime) -> int | None:
+    token, key, body = once
+    connection.execute("DELETE FROM starts WHERE at < ?", (to_ms(now - KEEP_STARTS),))
+    row = connection.execute("SELECT run, body FROM starts WHERE token = ? AND key = ?", (token, key)).fetchone()
+    if row is None:
+        return None
+    if row[1] != body:
+        raise KeyReused("This Idempotency-Key was used for another request already; use a new one.")
+    return int(row[0])
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _prepare_reader(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _begin_epoch(connection: sqlite3.Connection) -> tuple[bytes, int, int]:
+    """The id seed, made with the database; the number of this opening; the newest run's number."""
+    connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('seed', ?)", (os.urandom(16),))
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
+    )
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+    return meta["seed"], meta["epoch"], newest

@@ -1,0 +1,34 @@
+"""Secret values, encrypted before they reach the store: AES-256-GCM with a key that serves nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from flows.links import derive
+
+_NONCE = 12  # bytes; the size that AES-GCM is made for (NIST SP 800-38D)
+
+
+class Vault:
+    """Seals with the first key of ``SIGNOFF_SECRET_KEY`` and opens with any of them."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._keys = [AESGCM(derive(secret, "secrets")) for secret in secrets]
+
+    def seal(self, value: str, *, about: str) -> bytes:
+        """The value, encrypted and bound to ``about`` (where it belongs), so that it opens nowhere else."""
+        nonce = os.urandom(_NONCE)
+        return nonce + self._keys[0].encrypt(nonce, value.encode(), about.encode())
+
+    def unseal(self, sealed: bytes, *, about: str) -> str:
+        """The value. Raises ``ValueError`` where no key opens it: it was changed, or its key was thrown away."""
+        for key in self._keys:
+            try:
+                return key.decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode()).decode()
+            except InvalidTag:
+                continue
+        raise ValueError(f"no key in SIGNOFF_SECRET_KEY opens {about}; was an old key taken out of the list?")

@@ -1,0 +1,128 @@
+"""Gmail's REST API, over a transport that sends each request at most once.
+
+google-api-python-client builds the requests and aiohttp sends them. Neither the client's own transport nor
+google-auth's asynchronous session is fit for it: httplib2 sends a POST again when the connection drops before the
+answer; ``AsyncAuthorizedSession`` sends it again after a 401, whatever ``total_attempts`` says, and has one timeout
+for renewing the token, connecting and sending, so that nobody could tell whether anything had been written.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aiohttp
+from google.auth.credentials import AnonymousCredentials
+from googleapiclient.discovery import build
+
+from flows.errors import ActionError
+from flows.ports import Json
+from integrations.gmail.credentials import GmailCredentials
+from integrations.gmail.failures import ASKABLE, HARMLESS, OPEN, Doubt, failure, lost
+
+_NoCredentials: Any = AnonymousCredentials  # untyped
+
+_TIMEOUT = 30.0
+_CONNECT_TIMEOUT = 10.0
+
+
+class GmailTransport:
+    """The three calls that sending needs. Each raises ``ActionError`` and never repeats itself.
+
+    ``api_url`` replaces Google's address. ``timeout`` is in seconds, for one request. Call ``close()`` in the end, which
+    closes the credentials too.
+    """
+
+    def __init__(self, credentials: GmailCredentials, *, api_url: str | None = None, timeout: float = _TIMEOUT) -> None:
+        self._credentials = credentials
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(_CONNECT_TIMEOUT, timeout / 2))
+        # The service only builds requests, so it gets nobody's credentials. Untyped: its methods are made at run time.
+        self._service: Any = build(
+            "gmail",
+            "v1",
+            credentials=_NoCredentials(),
+            static_discovery=True,
+            cache_discovery=False,
+            client_options={"api_endpoint": api_url} if api_url else None,
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def can_draft(self) -> bool | None:
+        """Whether the credentials reach drafts; None where only a try tells. Settled by ``authorize()``."""
+        return self._credentials.can_draft
+
+    async def authorize(self) -> None:
+        """Have a valid token. Raises ``ActionError`` with a hint for the operator where there is none to be had."""
+        await self._credentials.token()
+
+    async def send_message(self, raw: str) -> dict[str, Json]:
+        """Gmail's message (``id``, ``threadId``); empty where it was sent and the answer broke off."""
+        request = self._service.users().messages().send(userId="me", body={"raw": raw})
+        return await self._post(request, OPEN)
+
+    async def create_draft(self, raw: str) -> str:
+        """The id of a new draft."""
+        request = self._service.users().drafts().create(userId="me", body={"message": {"raw": raw}})
+        draft = (await self._post(request, HARMLESS)).get("id")
+        if not isinstance(draft, str):
+            raise lost("the answer to a new draft broke off", HARMLESS)
+        return draft
+
+    async def send_draft(self, draft: str) -> dict[str, Json]:
+        """As ``send_message``. Raises ``NotFound`` where there is no such draft, as after it was sent."""
+        request = self._service.users().drafts().send(userId="me", body={"id": draft})
+        return await self._post(request, ASKABLE)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        self._service.close()
+        await self._credentials.close()
+
+    async def _post(self, request: Any, doubt: Doubt) -> dict[str, Json]:
+        token = await self._credentials.token()
+        headers = dict(request.headers) | {"authorization": f"Bearer {token}", "user-agent": "Signoff (gzip)"}
+        try:
+            async with self._opened().post(
+                request.uri, data=request.body.encode(), headers=headers, allow_redirects=False
+            ) as response:
+                payload = await _body(response)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise ActionError("Gmail cannot be reached.", retryable=True) from None  # the cause repeats the address
+        except (aiohttp.ClientError, OSError) as error:
+            late = isinstance(error, TimeoutError)
+            raise lost("no answer in time" if late else "the connection broke before the answer", doubt) from error
+        if response.status == 401:
+            if self._credentials.refused(token):
+                raise ActionError(
+                    "Gmail no longer takes the access token; the next try uses a new one.", retryable=True
+                )
+            raise ActionError("Gmail answered 401: it does not take the access token of these credentials.")
+        self._credentials.accepted(token)
+        if 200 <= response.status < 300:
+            return payload if isinstance(payload, dict) else {}
+        raise failure(response.status, response.headers, payload, doubt)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        # Opened late, because it belongs to the running loop and the object is built before there is one.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                # No connection is kept: a kept one that Gmail has closed in the meantime looks like a request
+                # that was accepted and not answered.
+                connector=aiohttp.TCPConnector(force_close=True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                trust_env=False,
+            )
+        return self._session
+
+
+async def _body(response: aiohttp.ClientResponse) -> Json:
+    """The JSON of an answer, None where it broke off: the status alone says what Gmail has done."""
+    try:
+        return json.loads(await response.read())
+    except (aiohttp.ClientError, OSError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,9 @@
+"""Local stand-ins for Slack and Gmail that tests and the demo run on: they refuse what the real ones refuse."""
+
+from integrations.sandbox.bot_line import Answer
+from integrations.sandbox.changes import NeverHappened
+from integrations.sandbox.inputs import NotPossible
+from integrations.sandbox.people import Human
+from integrations.sandbox.server import SENDER, Sandbox
+
+__all__ = ["SENDER", "Answer", "Human", "NeverHappened", "NotPossible", "Sandbox"]

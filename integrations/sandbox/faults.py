@@ -1,0 +1,183 @@
+"""Bad days, arranged by a test: what goes wrong with which call, how often, and a log of every call that came.
+
+Methods carry Slack's names (``chat.postMessage``), for Gmail ``gmail.messages.send``, ``gmail.drafts.create``,
+``gmail.drafts.send``, ``gmail.drafts.list``, ``gmail.drafts.get``, ``gmail.getProfile`` and ``oauth.token``, for messages
+to a response address ``response_url``. What the sandbox sends to the bot goes by the payload's type (``block_actions``,
+``view_submission``, ``view_closed``, ``slash_commands``, ``shortcut``, ``app_home_opened``) and knows only ``twice``.
+Patterns are globs: ``chat.*``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from flows.clock import Clock
+from flows.ports import Json
+from integrations.sandbox.changes import Changes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpStatus:
+    """Answers with this HTTP status; nothing happens. ``retry_after`` in seconds becomes the header."""
+
+    status: int
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlackError:
+    """Answers 200 with ``{"ok": false, "error": code}``; nothing happens."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropBefore:
+    """Closes the connection; nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropAfter:
+    """What was asked for happens; then the connection closes without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Takes its time: a ``duration`` by the clock, or until the test sets ``until``.
+
+    ``after`` false: before anything happens. True: it happens at once and the answer is late.
+    """
+
+    duration: timedelta | None = None
+    until: asyncio.Event | None = None
+    after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """The bot gets the same delivery, byte for byte, two times."""
+
+
+Fault = HttpStatus | SlackError | DropBefore | DropAfter | Slow | Twice
+
+
+@dataclass(slots=True)
+class _Arranged:
+    pattern: str
+    fault: Fault
+    left: int | None  # None: until cleared
+
+
+class Faults:
+    """The faults that are arranged. Each call takes at most one ``Slow`` and one other, in the order of arranging."""
+
+    def __init__(self) -> None:
+        self._arranged: list[_Arranged] = []
+
+    def add(self, pattern: str, fault: Fault, *, times: int | None = None) -> None:
+        """Let ``fault`` befall the next ``times`` calls that match ``pattern``; every one, if None."""
+        self._arranged.append(_Arranged(pattern, fault, times))
+
+    def status(self, pattern: str, status: int, *, times: int | None = None) -> None:
+        """HTTP ``status`` (500, 503) and no effect."""
+        self.add(pattern, HttpStatus(status), times=times)
+
+    def rate_limited(self, pattern: str, *, retry_after: int, times: int | None = None) -> None:
+        """429 with ``Retry-After`` in seconds, and no effect."""
+        self.add(pattern, HttpStatus(429, retry_after), times=times)
+
+    def error(self, pattern: str, code: str, *, times: int | None = None) -> None:
+        """Slack's ``ok: false`` with that code, and no effect."""
+        self.add(pattern, SlackError(code), times=times)
+
+    def drop_before(self, pattern: str, *, times: int | None = None) -> None:
+        """Close the connection before accepting."""
+        self.add(pattern, DropBefore(), times=times)
+
+    def drop_after(self, pattern: str, *, times: int | None = None) -> None:
+        """Accept, then close the connection without an answer."""
+        self.add(pattern, DropAfter(), times=times)
+
+    def slow(
+        self,
+        pattern: str,
+        duration: timedelta | None = None,
+        *,
+        until: asyncio.Event | None = None,
+        after: bool = False,
+        times: int | None = None,
+    ) -> None:
+        """Wait for ``duration`` by the clock or for ``until``; with ``after``, between the effect and the answer."""
+        self.add(pattern, Slow(duration, until, after), times=times)
+
+    def twice(self, pattern: str, *, times: int | None = None) -> None:
+        """Deliver an interaction, command or event to the bot two times."""
+        self.add(pattern, Twice(), times=times)
+
+    def clear(self, pattern: str | None = None) -> None:
+        """Forget every fault, or those arranged with exactly this ``pattern``."""
+        self._arranged = [each for each in self._arranged if pattern is not None and each.pattern != pattern]
+
+    def take(self, method: str, *, wanted: Callable[[Fault], bool]) -> Fault | None:
+        """The first fault for ``method`` that is ``wanted``; it is used up by one."""
+        for each in self._arranged:
+            if fnmatchcase(method, each.pattern) and wanted(each.fault):
+                if each.left is not None:
+                    each.left -= 1
+                    if each.left <= 0:
+                        self._arranged.remove(each)
+                return each.fault
+        return None
+
+
+async def wait_out(slow: Slow, clock: Clock) -> None:
+    """Return when a slow call may go on."""
+    if slow.until is not None:
+        await slow.until.wait()
+    if slow.duration is not None:
+        await clock.sleep(slow.duration)
+
+
+@dataclass(slots=True)
+class Call:
+    """One call that arrived. ``body`` has every argument except tokens.
+
+    ``outcome``: ``ok``, Slack's error code, ``http 503``, ``dropped before``, ``dropped after``, or None while it is
+    under way. A call that was dropped before never took effect.
+    """
+
+    method: str
+    body: Mapping[str, Json]
+    at: datetime
+    outcome: str | None = None
+
+
+@dataclass(slots=True)
+class Calls:
+    """Every call that arrived, in order."""
+
+    changes: Changes
+    all: list[Call] = field(default_factory=list)
+
+    def add(self, method: str, body: Mapping[str, Json], at: datetime) -> Call:
+        """Remember a call that has just arrived."""
+        call = Call(method, body, at)
+        self.all.append(call)
+        self.changes.notify()
+        return call
+
+    def of(self, pattern: str) -> list[Call]:
+        """Those whose method matches the glob."""
+        return [call for call in self.all if fnmatchcase(call.method, pattern)]
+
+    def count(self, pattern: str) -> int:
+        """How many match the glob."""
+        return len(self.of(pattern))
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self.all.clear()

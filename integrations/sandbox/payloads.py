@@ -1,0 +1,147 @@
+"""What Slack tells the bot about something that a person did, in Slack's own shapes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+from flows.ports import Json
+from integrations.sandbox.workspace import Block, Channel, Message, StateValues, User, View, Workspace
+
+VERIFICATION_TOKEN = "unused"  # noqa: S105 - Slack's deprecated field, which is in every payload; signatures count
+
+
+def interaction(sort: str, workspace: Workspace, user: User) -> dict[str, Json]:
+    """What every interaction says."""
+    return {
+        "type": sort,
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": user.team_id},
+        "api_app_id": workspace.app_id,
+        "token": VERIFICATION_TOKEN,
+        "team": {"id": workspace.id, "domain": workspace.domain},
+        "enterprise": None,
+        "is_enterprise_install": False,
+    }
+
+
+def action(block: Block, element: Mapping[str, Json], state: Mapping[str, Json], *, ts: str) -> dict[str, Json]:
+    """One entry of ``actions``: the element that was used, and its state afterwards."""
+    used: dict[str, Json] = {
+        "type": element["type"],
+        "action_id": element["action_id"],
+        "block_id": block["block_id"],
+        "action_ts": ts,
+    }
+    for name in ("text", "value", "style", "placeholder", "confirm"):
+        if name in element:
+            used[name] = copy.deepcopy(element[name])
+    return used | {name: copy.deepcopy(value) for name, value in state.items() if name != "type"}
+
+
+def on_message(
+    workspace: Workspace,
+    user: User,
+    message: Message,
+    channel: Channel,
+    *,
+    actions: list[dict[str, Json]],
+    state: StateValues,
+    trigger_id: str,
+    response_url: str,
+) -> dict[str, Json]:
+    """``block_actions`` on a message. One that only its reader sees is not repeated in the payload."""
+    ephemeral = message.ephemeral_to is not None
+    payload = interaction("block_actions", workspace, user)
+    payload |= {
+        "container": {
+            "type": "message",
+            "message_ts": message.ts,
+            "channel_id": message.channel,
+            "is_ephemeral": ephemeral,
+        },
+        "trigger_id": trigger_id,
+        "channel": {"id": channel.id, "name": channel.name},
+        "state": {"values": state},
+        "response_url": response_url,
+        "actions": actions,
+    }
+    if message.thread_ts is not None:
+        payload["container"]["thread_ts"] = message.thread_ts
+    if not ephemeral:
+        payload["message"] = message.as_json(with_metadata=True)
+    return payload
+
+
+def on_view(
+    workspace: Workspace,
+    user: User,
+    view: View,
+    *,
+    actions: list[dict[str, Json]],
+    state: StateValues,
+    trigger_id: str,
+) -> dict[str, Json]:
+    """``block_actions`` in a modal or home tab."""
+    return interaction("block_actions", workspace, user) | {
+        "container": {"type": "view", "view_id": view.id},
+        "trigger_id": trigger_id,
+        "view": view.as_json(state),
+        "actions": actions,
+    }
+
+
+def submission(workspace: Workspace, user: User, view: View, *, state: StateValues, trigger_id: str) -> dict[str, Json]:
+    """``view_submission``."""
+    return interaction("view_submission", workspace, user) | {
+        "trigger_id": trigger_id,
+        "view": view.as_json(state),
+        "response_urls": [],
+    }
+
+
+def closing(workspace: Workspace, user: User, view: View, *, state: StateValues, is_cleared: bool) -> dict[str, Json]:
+    """``view_closed``."""
+    return interaction("view_closed", workspace, user) | {"view": view.as_json(state), "is_cleared": is_cleared}
+
+
+def command(
+    workspace: Workspace,
+    user: User,
+    channel: Channel,
+    *,
+    name: str,
+    text: str,
+    trigger_id: str,
+    response_url: str,
+) -> dict[str, Json]:
+    """The form of a slash command."""
+    return {
+        "token": VERIFICATION_TOKEN,
+        "team_id": workspace.id,
+        "team_domain": workspace.domain,
+        "channel_id": channel.id,
+        "channel_name": channel.name,
+        "user_id": user.id,
+        "user_name": user.name,
+        "command": name,
+        "text": text,
+        "api_app_id": workspace.app_id,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": trigger_id,
+    }
+
+
+def event(workspace: Workspace, inner: dict[str, Json], *, event_time: int) -> dict[str, Json]:
+    """An ``event_callback`` of the Events API, without the id that its delivery gives to it."""
+    authorization = {"enterprise_id": None, "team_id": workspace.id, "user_id": workspace.bot.id, "is_bot": True}
+    return {
+        "token": VERIFICATION_TOKEN,
+        "team_id": workspace.id,
+        "api_app_id": workspace.app_id,
+        "type": "event_callback",
+        "event": inner,
+        "event_time": event_time,
+        "authorizations": [{**authorization, "is_enterprise_install": False}],
+        "is_ext_shared_channel": False,
+    }

@@ -1,0 +1,115 @@
+"""The JSON Schema of the flow file agrees with what the loader takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from flows.definition import Flow
+from flows.schema import flow_schema
+
+VACATION: dict[str, Any] = {
+    "flow": "vacation",
+    "title": "Vacation request",
+    "inputs": [
+        {"name": "employee", "type": "email"},
+        {"name": "kind", "type": "select", "options": ["paid", {"value": "unpaid", "label": "Without pay"}]},
+        {"name": "start", "type": "date"},
+    ],
+    "steps": [
+        {
+            "id": "manager",
+            "if": "inputs.kind == 'paid'",
+            "approval": {
+                "ask": "{{ inputs.employee }} asks for {{ inputs.start }}",
+                "approvers": ["@hr-leads", "U024BE7LH"],
+                "quorum": 2,
+                "self_approval": False,
+                "via": ["gmail", {"slack": "#vacation"}],
+                "form": [{"name": "reason", "type": "string", "label": "Why", "required": False}],
+                "timeout": "2d",
+                "on_timeout": "end",
+                "on_reject": "end",
+            },
+        },
+        {"id": "rest", "delay": "10m"},
+        {"id": "sure", "hold": {"by": "ann@example.org", "via": "slack"}},
+        {
+            "id": "book",
+            "uses": "http.request",
+            "with": {"method": "POST", "url": "https://example.com/bookings", "json": "{{ inputs }}"},
+            "retry": {"max": 3, "delay": "10s", "backoff": 2},
+            "timeout": "30s",
+        },
+        {"id": "tell", "run": "actions:tell"},
+    ],
+}
+
+
+def errors(document: Any) -> list[str]:
+    return [error.message for error in Draft202012Validator(flow_schema()).iter_errors(document)]
+
+
+def test_the_schema_is_a_sound_one():
+    Draft202012Validator.check_schema(flow_schema())
+
+
+def test_what_the_loader_takes_the_schema_takes():
+    Flow.model_validate(VACATION, by_alias=True, by_name=False)
+
+    assert errors(VACATION) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"flow": "My Flow"},
+        {"titel": "x"},
+        {"steps": []},
+        {"steps": [{"id": "a", "approval": {}}]},
+        {"steps": [{"id": "a", "approval": {"approvers": ["@x"], "on_timeout": "aprove"}}]},
+        {"steps": [{"id": "a", "approval": {"approvers": ["@x"], "quorum": 0}}]},
+        {"steps": [{"id": "a", "with_": {}, "uses": "log"}]},
+        {"inputs": [{"name": "x"}]},
+        {"inputs": [{"name": "x", "type": "strin"}]},
+        {"inputs": [{"name": "x", "type": "date", "options": ["a"]}]},
+    ],
+)
+def test_what_the_loader_refuses_of_one_value_the_schema_refuses(change):
+    with pytest.raises(ValueError):  # noqa: PT011 -- whichever it is, the schema has to see it too
+        Flow.model_validate({**VACATION, **change}, by_alias=True, by_name=False)
+
+    assert errors({**VACATION, **change})
+
+
+def test_every_key_of_the_file_is_described():
+    schema = flow_schema()
+
+    parts = {"Flow": schema, **schema["$defs"]}
+    named = {
+        name: part
+        for name, part in parts.items()
+        if name in ("Flow", "Step", "Approval", "Hold", "Retry", "SlackPlace")
+    }
+    missing = [
+        f"{name}.{key}"
+        for name, part in named.items()
+        for key, each in part["properties"].items()
+        if not each.get("description")
+    ]
+    assert missing == []
+
+
+def test_durations_are_spelled_as_authors_spell_them():
+    definitions = flow_schema()["$defs"]
+
+    assert definitions["Approval"]["properties"]["timeout"]["default"] == "7d"
+    assert definitions["Retry"]["properties"]["delay"]["default"] == "10s"
+
+
+def test_the_schema_is_the_callers_own():
+    flow_schema()["properties"].clear()
+
+    assert errors(VACATION) == []
