@@ -180,16 +180,20 @@ class Engine:
         """A suspension, for a door that has established already that it may be shown."""
         return await self._store.read(lambda c, plans: reads.suspension_view(c, plans, run, n))
 
-    async def waiting_for(
-        self, person: PersonId, groups: Iterable[str], *, limit: int = 50, offset: int = 0
-    ) -> list[SuspensionView]:
-        """What waits for this person, the nearest deadline first. ``groups``: those they belong to."""
-        seats: list[PersonId | str] = [person, *groups]
+    async def waiting_for(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
+        """What waits for this person, by name or through a group, the nearest deadline first."""
+        groups = await self._store.read(lambda c, _: reads.groups_waiting(c))
+        belongs = (await self._directory.memberships(person, groups)).groups if groups else ()
+        seats: list[PersonId | str] = [person, *belongs]
         return await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit, offset=offset))
 
     async def waiting(self, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """Everything that waits for people, the nearest deadline first."""
         return await self._store.read(lambda c, plans: reads.waiting(c, plans, None, limit=limit, offset=offset))
+
+    async def cards(self, run: int, n: int) -> list[tuple[str, str]]:
+        """Where the cards of a suspension are: pairs of channel id and ts."""
+        return await self._store.read(lambda c, _: reads.cards_of(c, run, n))
 
     async def parked(self, reader: PersonId) -> tuple[ParkedEffect, ...]:
         """Effects that only a person can help. Admins only."""

@@ -271,7 +271,7 @@ class IntegerField(BaseField):
             if not _WHOLE.fullmatch(text):
                 self.refuse(given)
             given = int(text)
-        assert isinstance(given, int)  # noqa: S101 -- for mypy: both ways here end in an int
+        assert isinstance(given, int)
         if not -_MAX_INTEGER <= given <= _MAX_INTEGER:
             raise Unacceptable(f"must be between -{_MAX_INTEGER} and {_MAX_INTEGER}.")
         _refuse_outside(given, self.min, self.max)
@@ -303,7 +303,7 @@ class NumberField(BaseField):
     def parse(self, given: object) -> Json:
         number: int | float
         if given.__class__ is int or given.__class__ is float:
-            assert isinstance(given, int | float)  # noqa: S101 -- for mypy, which does not read __class__
+            assert isinstance(given, int | float)
             number = given
         else:
             text = _scalar(given)

@@ -293,7 +293,7 @@ def _open_wait(
     draft: _Draft, plan: StepPlan, step: StepRun, values: Context, handles: tuple[str, ...], roster: Roster
 ) -> None:
     wait = plan.step.wait
-    assert isinstance(wait, Approval | Hold)  # noqa: S101 - only steps with a wait come here
+    assert isinstance(wait, Approval | Hold)  # only steps with a wait come here
     seats = quorum.seats(wait, handles, roster, requester=draft.run.requester, people=draft.slice.people)
     defaults = plan.defaults.render(values) if plan.defaults is not None else {}
     check_defaults(wait.form, defaults)
@@ -543,7 +543,7 @@ def _check_verdict(wait: Approval | Hold, verdict: Verdict) -> None:
 
 def _closed(suspension: Suspension, people: Mapping[PersonId, Person]) -> str:
     closing = suspension.closing
-    assert closing is not None  # noqa: S101 - only closed ones come here
+    assert closing is not None  # only closed ones come here
     by = ", ".join(_name(person, people) for person in closing.by)
     return (
         f"This has been decided already: {_CLOSED[closing.how]}"

@@ -332,18 +332,18 @@ class Runner:
 
     async def _fire_timer(self, leased: Leased) -> None:
         effect = leased.effect
-        assert isinstance(effect, FireTimer)  # noqa: S101 - dispatched by type
+        assert isinstance(effect, FireTimer)  # dispatched by type
         await self._store.transact(leased.run, TimerFired(effect.path, effect.n), settles=leased.id)
 
     async def _resolve_people(self, leased: Leased) -> None:
         effect = leased.effect
-        assert isinstance(effect, ResolvePeople)  # noqa: S101 - dispatched by type
+        assert isinstance(effect, ResolvePeople)  # dispatched by type
         roster = await self._directory.resolve(effect.handles)
         await self._store.transact(leased.run, PeopleResolved(effect.path, effect.round, roster), settles=leased.id)
 
     async def _perform_action(self, leased: Leased) -> None:
         effect = leased.effect
-        assert isinstance(effect, PerformAction)  # noqa: S101 - dispatched by type
+        assert isinstance(effect, PerformAction)  # dispatched by type
         brief = await self._store.brief(leased)
         if brief is None:
             await self._store.settle(leased)
@@ -374,7 +374,7 @@ class Runner:
 
     async def _send_mail(self, leased: Leased) -> None:
         effect = leased.effect
-        assert isinstance(effect, SendMail)  # noqa: S101 - dispatched by type
+        assert isinstance(effect, SendMail)  # dispatched by type
         current, view = await self._store.read(
             lambda c, plans: (outbox.get(c, leased.id), reads.suspension_view(c, plans, leased.run, effect.n))
         )

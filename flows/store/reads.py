@@ -96,6 +96,12 @@ def waiting(
     return views
 
 
+def groups_waiting(connection: Connection) -> list[str]:
+    """The groups that are asked by suspensions which are open now."""
+    # In SQLite's order every text comes after every number, so this reads the groups' part of the index only.
+    return [row[0] for row in connection.execute("SELECT DISTINCT who FROM seats WHERE who >= ''")]
+
+
 def card_view(connection: Connection, plans: Plans, leased: Leased) -> CardView | None:
     """What a ``SyncCard`` is about, or None where the effect is gone."""
     if outbox.get(connection, leased.id) is None:
@@ -124,7 +130,7 @@ def cards_of(connection: Connection, run_id: int, n: int) -> list[tuple[str, str
 def brief(connection: Connection, plans: Plans, leased: Leased) -> Brief | None:
     """What performing the action takes, or None where it is no longer wanted."""
     effect = leased.effect
-    assert isinstance(effect, PerformAction)  # noqa: S101 - only these have one
+    assert isinstance(effect, PerformAction)  # only these have one
     current = outbox.get(connection, leased.id)
     if current is None:
         return None

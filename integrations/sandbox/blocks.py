@@ -27,6 +27,9 @@ MARKDOWN_TEXT = 12_000  # over all markdown blocks of a message
 BLOCKS_TEXT = 11_000
 
 
+Block = dict[str, Json]
+
+
 class _Report:
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -66,7 +69,7 @@ def check_view(view: Json) -> list[str]:
 def text_length(blocks: Sequence[Mapping[str, Json]]) -> tuple[int, int]:
     """Characters of text over all blocks: outside of markdown blocks, and in them."""
     markdown = sum(len(block.get("text", "")) for block in blocks if block.get("type") == "markdown")
-    plain = sum(_text_in(block) for block in blocks if block.get("type") != "markdown")
+    plain = sum(len(text) for block in blocks if block.get("type") != "markdown" for text in texts_of(block))
     return plain, markdown
 
 
@@ -75,7 +78,7 @@ def view_bytes(view: Json) -> int:
     return len(json.dumps(view).encode())
 
 
-def elements_of(block: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+def elements_of(block: Mapping[str, Json]) -> Iterator[Block]:
     """The elements of one block, in the order of reading: accessory, element, elements."""
     for key in ("accessory", "element"):
         if isinstance(block.get(key), dict):
@@ -84,30 +87,33 @@ def elements_of(block: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
         yield from records(block.get("elements"))
 
 
-def records(value: Json) -> Iterator[dict[str, Json]]:
+def records(value: Json) -> Iterator[Block]:
     """The objects in an array, whatever else is in it."""
     if isinstance(value, list):
         yield from (item for item in value if isinstance(item, dict))
 
 
-def with_ids(blocks: list[dict[str, Json]], new_id: Callable[[], str]) -> list[dict[str, Json]]:
+def texts_of(value: Json) -> Iterator[str]:
+    """Everything that can be read in blocks, in the order of reading."""
+    if isinstance(value, dict):
+        if isinstance(value.get("text"), str):
+            yield value["text"]
+        for each in value.values():
+            yield from texts_of(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts_of(each)
+
+
+def with_ids(blocks: list[Block], new_id: Callable[[], str]) -> list[Block]:
     """A copy in which every block and every element has an id, as Slack stores it."""
-    copied: list[dict[str, Json]] = json.loads(json.dumps(blocks))
+    copied: list[Block] = json.loads(json.dumps(blocks))
     for block in copied:
         block.setdefault("block_id", new_id())
         for element in elements_of(block):
             if element.get("type") != "image":
                 element.setdefault("action_id", new_id())
     return copied
-
-
-def _text_in(value: Json) -> int:
-    if isinstance(value, dict):
-        own = len(value["text"]) if isinstance(value.get("text"), str) else 0
-        return own + sum(_text_in(item) for item in value.values())
-    if isinstance(value, list):
-        return sum(_text_in(item) for item in value)
-    return 0
 
 
 # -- rules: each says what it finds wrong, and nothing otherwise ------------------------------------------------------

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
 from flows.ports import Json
-from integrations.sandbox.blocks import elements_of, options_of
-from integrations.sandbox.workspace import Block, StateValues
+from integrations.sandbox.blocks import Block, elements_of, options_of
+from integrations.sandbox.view import StateValues
 
 REQUIRED = "Please complete this required field."
 

@@ -6,7 +6,11 @@ import copy
 from collections.abc import Mapping
 
 from flows.ports import Json
-from integrations.sandbox.workspace import Block, Channel, Message, StateValues, User, View, Workspace
+from integrations.sandbox.blocks import Block
+from integrations.sandbox.members import Channel, User
+from integrations.sandbox.message import Message
+from integrations.sandbox.view import StateValues, View
+from integrations.sandbox.workspace import Workspace
 
 VERIFICATION_TOKEN = "unused"  # noqa: S105 - Slack's deprecated field, which is in every payload; signatures count
 

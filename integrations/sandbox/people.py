@@ -9,23 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 
 from flows.ports import Json
 from integrations.sandbox import payloads
-from integrations.sandbox.blocks import elements_of, options_of
+from integrations.sandbox.arguments import SlackRefusal
+from integrations.sandbox.blocks import Block, elements_of, options_of
 from integrations.sandbox.bot_line import Answer, BotLine
 from integrations.sandbox.changes import Changes
+from integrations.sandbox.content import MODALS, checked_view, push_modal
 from integrations.sandbox.inputs import NotPossible, complaint, entered, state_of
 from integrations.sandbox.mailbox import Mail, PostOffice
+from integrations.sandbox.members import Channel, User
+from integrations.sandbox.message import Message
 from integrations.sandbox.response_url import show_response
-from integrations.sandbox.slack_api import MODALS, SlackRefusal, checked_view, push_modal
-from integrations.sandbox.workspace import (
-    Block,
-    Channel,
-    Message,
-    ResponseAddress,
-    StateValues,
-    User,
-    View,
-    Workspace,
-)
+from integrations.sandbox.view import StateValues, View
+from integrations.sandbox.workspace import ResponseAddress, Workspace
 
 Place = Message | View
 TROUBLE = "We had some trouble connecting. Try again?"

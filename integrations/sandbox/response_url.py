@@ -10,10 +10,12 @@ from aiohttp import web
 
 from flows.clock import Clock
 from flows.ports import Json
+from integrations.sandbox.arguments import SlackRefusal
 from integrations.sandbox.blocks import with_ids
+from integrations.sandbox.content import checked_blocks
 from integrations.sandbox.gate import Gate, Performed
-from integrations.sandbox.slack_api import SlackRefusal, checked_blocks
-from integrations.sandbox.workspace import RESPONSE_LIFETIME, RESPONSE_USES, Message, ResponseAddress, Workspace
+from integrations.sandbox.message import Message
+from integrations.sandbox.workspace import RESPONSE_LIFETIME, RESPONSE_USES, ResponseAddress, Workspace
 
 
 class ResponseUrls:

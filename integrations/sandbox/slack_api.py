@@ -6,8 +6,6 @@ a bearer header or a ``token`` argument. Sources: docs.slack.dev, method by meth
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
@@ -17,101 +15,26 @@ from aiohttp import web
 
 from flows.clock import Clock
 from flows.ports import Json
-from integrations.sandbox.blocks import (
-    BLOCKS_TEXT,
-    MARKDOWN_TEXT,
-    VIEW_BYTES,
-    check_message_blocks,
-    check_view,
-    text_length,
-    view_bytes,
-    with_ids,
+from integrations.sandbox.arguments import Arguments, SlackRefusal, arguments_of, invalid_arguments, token_of
+from integrations.sandbox.blocks import MARKDOWN_TEXT, Block, with_ids
+from integrations.sandbox.content import (
+    MODALS,
+    checked_blocks,
+    checked_metadata,
+    checked_view,
+    open_modal,
+    push_modal,
 )
 from integrations.sandbox.gate import Gate, Performed
+from integrations.sandbox.members import Channel, User, UserGroup
+from integrations.sandbox.message import Message
 from integrations.sandbox.socket_mode import SocketMode
 from integrations.sandbox.tokens import Token
-from integrations.sandbox.workspace import (
-    TRIGGER_LIFETIME,
-    Block,
-    Channel,
-    Message,
-    Trigger,
-    User,
-    UserGroup,
-    View,
-    Workspace,
-)
+from integrations.sandbox.view import View
+from integrations.sandbox.workspace import TRIGGER_LIFETIME, Trigger, Workspace
 
 POSTED_TEXT = 40_000  # chat.postMessage cuts here and warns
 UPDATED_TEXT = 4_000  # chat.update: "msg_too_long: the text field cannot exceed 4,000 characters"
-MODALS = 3  # views.push: "currently the limit is 3"
-
-
-class SlackRefusal(Exception):
-    """Slack says no: ``code`` and whatever goes with it in the answer."""
-
-    def __init__(self, code: str, **extra: Json) -> None:
-        self.code = code
-        self.extra = extra
-        super().__init__(code)
-
-
-def invalid_arguments(*messages: str) -> SlackRefusal:
-    """The refusal of arguments that are missing or of the wrong sort."""
-    return SlackRefusal("invalid_arguments", response_metadata={"messages": [f"[ERROR] {each}" for each in messages]})
-
-
-class Arguments:
-    """What a call was given. Forms carry everything as text, and arrays and objects as JSON text; so does JSON at times."""
-
-    def __init__(self, given: Mapping[str, Json]) -> None:
-        self._given = given
-
-    def has(self, name: str) -> bool:
-        """Whether it was given at all."""
-        return self._given.get(name) is not None
-
-    def text(self, name: str) -> str | None:
-        """A text; numbers are taken as they print."""
-        value = self._given.get(name)
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return str(value)
-        raise invalid_arguments(f"must be a string [json-pointer:/{name}]")
-
-    def required(self, name: str) -> str:
-        """A text that has to be there."""
-        value = self.text(name)
-        if not value:
-            raise invalid_arguments(f"missing required field: {name}")
-        return value
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        """A yes or no in any of Slack's spellings."""
-        value = self._given.get(name)
-        return default if value is None else value in (True, 1, "1", "true", "True")
-
-    def number(self, name: str, default: int, maximum: int) -> int:
-        """A whole number from 1 on; more than ``maximum`` counts as ``maximum``."""
-        value = self.text(name)
-        if value is None:
-            return default
-        if not value.isdecimal() or int(value) < 1:
-            raise SlackRefusal("invalid_limit")
-        return min(int(value), maximum)
-
-    def structure(self, name: str, refusal: str) -> Json:
-        """An array or an object, as it is or as JSON text; None if it was not given."""
-        value = self._given.get(name)
-        if isinstance(value, str):
-            if not value:
-                return None
-            try:
-                return json.loads(value)
-            except JSONDecodeError:
-                raise SlackRefusal(refusal) from None
-        return copy.deepcopy(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +109,10 @@ class SlackApi:
         """Answer one call of the API."""
         method = request.match_info["method"]
         try:
-            given = await _given(request)
+            given = await arguments_of(request)
         except (JSONDecodeError, UnicodeDecodeError):
             return web.json_response({"ok": False, "error": "invalid_json"})
-        value = _token_of(request, given)
+        value = token_of(request, given)
         body = {name: argument for name, argument in given.items() if name != "token"}
 
         async def perform() -> Performed:
@@ -256,7 +179,7 @@ class SlackApi:
     async def _post_message(self, caller: Caller, arguments: Arguments) -> dict[str, Json]:
         channel = self._addressed(caller, arguments.required("channel"))
         text, blocks, warning = self._content(caller, arguments)
-        metadata = _metadata(arguments)
+        metadata = checked_metadata(arguments)
         thread_ts = arguments.text("thread_ts")
         message = caller.workspace.post(
             channel, caller.workspace.bot.id, text, blocks=blocks, metadata=metadata, thread_ts=thread_ts
@@ -289,7 +212,7 @@ class SlackApi:
             raise SlackRefusal("msg_too_long")
         text, blocks, _ = self._content(caller, arguments)
         # Without ``blocks`` the old ones go, where there is a text.
-        caller.workspace.edit(message, text, blocks, metadata=_metadata(arguments))
+        caller.workspace.edit(message, text, blocks, metadata=checked_metadata(arguments))
         body = message.as_json(with_metadata=True)
         return {"channel": message.channel, "ts": message.ts, "text": text, "message": body}
 
@@ -593,62 +516,10 @@ def _api_test(arguments: Arguments) -> dict[str, Json]:
     return {}
 
 
-def checked_blocks(blocks: Json) -> list[Block]:
-    """A message's blocks, if Slack would take them; raises ``SlackRefusal``."""
-    if blocks is None:
-        return []
-    if not isinstance(blocks, list):
-        raise SlackRefusal("invalid_blocks_format")
-    if errors := check_message_blocks(blocks):
-        metadata = {"messages": [f"[ERROR] {error}" for error in errors]}
-        raise SlackRefusal("invalid_blocks", errors=errors, response_metadata=metadata)
-    plain, markdown = text_length(blocks)
-    if plain > BLOCKS_TEXT or markdown > MARKDOWN_TEXT:
-        raise SlackRefusal("msg_blocks_too_long")
-    return blocks
-
-
-def checked_view(workspace: Workspace, view: Json) -> dict[str, Json]:
-    """A view with ids everywhere, if Slack would take it; raises ``SlackRefusal``."""
-    if errors := check_view(view):
-        raise invalid_arguments(*errors)
-    if view_bytes(view) > VIEW_BYTES:
-        raise SlackRefusal("view_too_large")
-    return {**view, "blocks": with_ids(view["blocks"], workspace.new_short_id)}
-
-
-def open_modal(workspace: Workspace, user: str, content: dict[str, Json]) -> View:
-    """Show a modal to a person; those that were open are gone."""
-    view = workspace.new_view(user, content)
-    workspace.modals[user] = [view]
-    workspace.changes.notify()
-    return view
-
-
-def push_modal(workspace: Workspace, user: str, content: dict[str, Json]) -> View:
-    """Put a modal on top of those that a person has open."""
-    stack = workspace.modals.setdefault(user, [])
-    view = workspace.new_view(user, content, previous=stack[-1] if stack else None)
-    stack.append(view)
-    workspace.changes.notify()
-    return view
-
-
 def _same_hash(view: View, arguments: Arguments) -> None:
     known = arguments.text("hash")
     if known and known != view.hash:
         raise SlackRefusal("hash_conflict")
-
-
-def _metadata(arguments: Arguments) -> Json:
-    metadata = arguments.structure("metadata", "invalid_metadata_format")
-    if metadata is None:
-        return None
-    if not isinstance(metadata, dict):
-        raise SlackRefusal("invalid_metadata_format")
-    if not isinstance(metadata.get("event_type"), str) or not isinstance(metadata.get("event_payload"), dict):
-        raise SlackRefusal("invalid_metadata_schema")
-    return {"event_type": metadata["event_type"], "event_payload": metadata["event_payload"]}
 
 
 def _group_json(workspace: Workspace, group: UserGroup, *, with_users: bool) -> dict[str, Json]:
@@ -674,24 +545,3 @@ def _page(items: Sequence[Json], arguments: Arguments, default: int) -> tuple[li
     start = int(cursor)
     end = start + arguments.number("limit", default, 1000)
     return list(items[start:end]), {"next_cursor": str(end) if end < len(items) else ""}
-
-
-async def _given(request: web.Request) -> dict[str, Json]:
-    given: dict[str, Json] = dict(request.query)
-    if request.content_type == "application/json":
-        raw = await request.read()
-        body = json.loads(raw) if raw else {}
-        if not isinstance(body, dict):
-            raise JSONDecodeError("not an object", raw.decode(), 0)
-        given |= body
-    elif request.method == "POST":
-        given |= dict(await request.post())
-    return given
-
-
-def _token_of(request: web.Request, given: Mapping[str, Json]) -> str | None:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value:
-        return value.strip()
-    token = given.get("token")
-    return token if isinstance(token, str) else None

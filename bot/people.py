@@ -1,0 +1,196 @@
+"""The directory: one human, many handles (Slack ids, mail addresses, user groups).
+
+Slack is asked where it is connected; without it, people are their mail addresses. What was learned is kept as
+handles of one person, so that whoever clicks in Slack, follows a mail's link and calls the API fills one seat.
+"Not found" is an answer; "could not ask" is ``TryAgain`` and never makes a second person of somebody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from flows.clock import Clock
+from flows.errors import ActionError, TryAgain
+from flows.handles import is_email, is_group, is_slack, normalise
+from flows.people import Memberships, Person, PersonId, Roster
+from flows.store.sqlite import SqliteStore
+
+T = TypeVar("T")
+
+
+class Member(Protocol):
+    """A user as Slack describes one (``integrations.slack.SlackUser``)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def team_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
+    @property
+    def tz(self) -> str | None: ...
+    @property
+    def deleted(self) -> bool: ...
+    @property
+    def stranger(self) -> bool: ...
+
+
+class Slack(Protocol):
+    """What is asked of Slack (``integrations.slack.SlackDirectory``); each raises ``ActionError``."""
+
+    @property
+    def team_id(self) -> str: ...
+
+    async def user(self, user_id: str, *, fresh: bool = False) -> tuple[Member | None, datetime]: ...
+    async def by_email(self, email: str, *, fresh: bool = False) -> tuple[Member | None, datetime]: ...
+    async def members(self, handle: str, *, fresh: bool = False) -> tuple[tuple[Member, ...] | None, datetime]: ...
+
+
+class People:
+    """Who is who, for the engine and for the doors. ``admins`` are mail addresses."""
+
+    def __init__(self, store: SqliteStore, clock: Clock, *, slack: Slack | None, admins: Iterable[str] = ()) -> None:
+        self._store = store
+        self._clock = clock
+        self._slack = slack
+        self._admin_handles = frozenset(normalise(admin) for admin in admins)
+        self._admins: set[PersonId] = set()
+
+    async def load_admins(self) -> None:
+        """Find out who the admins are. Called at start; who turns up later is recognised when they do."""
+        for handle in sorted(self._admin_handles):
+            person = await self._store.find_person(handle)
+            if person is not None:
+                self._admins.add(person.id)
+
+    # -- for the doors ------------------------------------------------------------------------------------------
+
+    async def by_slack(self, team: str, user: str) -> Person:
+        """The person who acts as this Slack user. Raises ``TryAgain`` where Slack cannot be asked."""
+        if self._slack is None or team != self._slack.team_id:
+            # Somebody of another workspace (Slack Connect): known by that id alone. Their workspace's word
+            # about a mail address is not taken: it could claim anybody's.
+            return await self._know(Person(0, f"{team}/{user}", slack=f"{team}/{user}"), [f"{team}/{user}"])
+        member = (await self._ask(self._slack.user(user)))[0]
+        if member is None:
+            raise TryAgain("Slack does not know you. Please try again; if it stays like this, ask an admin.")
+        return await self._of_member(member)
+
+    async def by_email(self, email: str) -> Person:
+        """The person who is reached by this mail address. Raises ``TryAgain`` where Slack cannot be asked."""
+        handle = normalise(email)
+        if self._slack is not None:
+            member = (await self._ask(self._slack.by_email(handle)))[0]
+            if member is not None:
+                return await self._of_member(member)
+        known = await self._store.find_person(handle)
+        return known or await self._know(Person(0, handle, email=handle), [handle])
+
+    # -- for the engine -----------------------------------------------------------------------------------------
+
+    def is_admin(self, person: PersonId) -> bool:
+        return person in self._admins
+
+    async def resolve(self, handles: Iterable[str]) -> Roster:
+        people: dict[str, PersonId] = {}
+        groups: dict[str, tuple[PersonId, ...]] = {}
+        gaps: dict[str, str] = {}
+        for handle in handles:
+            if is_group(handle):
+                found = await self._group(handle)
+                if found is None:
+                    gaps[handle] = self._no_group()
+                else:
+                    groups[handle] = found
+                continue
+            person = await self._one(handle)
+            if isinstance(person, Person):
+                people[handle] = person.id
+            else:
+                gaps[handle] = person
+        return Roster(self._clock.now(), people, groups, gaps)
+
+    async def memberships(self, person: PersonId, groups: Iterable[str]) -> Memberships:
+        belongs: set[str] = set()
+        read_at = self._clock.now()
+        who = await self._store.person(person)
+        for handle in groups:
+            if self._slack is None or who is None or who.slack is None:
+                break  # nobody is a member of a group of Slack's but Slack's users
+            members, at = await self._ask(self._slack.members(handle))
+            read_at = min(read_at, at)
+            if any(f"{member.team_id}/{member.id}" == who.slack for member in members or () if not member.deleted):
+                belongs.add(handle)
+        return Memberships(frozenset(belongs), read_at)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    async def _one(self, handle: str) -> Person | str:
+        """The person behind a handle, or why there is nobody."""
+        if is_email(handle):
+            known = await self._store.find_person(handle)
+            if known is not None and known.slack is not None and self._slack is not None:
+                # Slack answers "not found" for somebody who has left; their id still tells that they were there.
+                return await self._still_there(known)
+            return await self.by_email(handle)
+        assert is_slack(handle)  # handles are normalised: an address, a group or a Slack id
+        team, _, user = handle.rpartition("/")
+        if self._slack is None:
+            return "Slack is not connected"
+        if team and team != self._slack.team_id:
+            return await self.by_slack(team, user)
+        member = (await self._ask(self._slack.user(user)))[0]
+        if member is None:
+            return "Slack knows no such user"
+        return "has left Slack" if member.deleted else await self._of_member(member)
+
+    async def _still_there(self, known: Person) -> Person | str:
+        assert self._slack is not None
+        assert known.slack is not None
+        team, _, user = known.slack.rpartition("/")
+        if team != self._slack.team_id:
+            return known
+        member = (await self._ask(self._slack.user(user)))[0]
+        if member is None or member.deleted:
+            return "has left Slack"
+        return await self._of_member(member)
+
+    async def _group(self, handle: str) -> tuple[PersonId, ...] | None:
+        if self._slack is None:
+            return None
+        members, _ = await self._ask(self._slack.members(handle))
+        if members is None:
+            return None
+        persons = [await self._of_member(member) for member in members if not member.deleted]
+        return tuple(dict.fromkeys(person.id for person in persons))
+
+    def _no_group(self) -> str:
+        return "Slack is not connected" if self._slack is None else "Slack knows no such user group"
+
+    async def _of_member(self, member: Member) -> Person:
+        slack = f"{member.team_id}/{member.id}"
+        # A stranger's mail address is their own workspace's word; see by_slack.
+        email = normalise(member.email) if member.email and not member.stranger else None
+        who = Person(0, member.name, email, slack, member.tz)
+        return await self._know(who, [slack, *([email] if email else [])])
+
+    async def _know(self, who: Person, handles: list[str]) -> Person:
+        known = await self._store.find_person(handles[0])
+        same = known is not None and (known.name, known.tz) == (who.name, who.tz or known.tz)
+        if known is not None and same and (who.email in (None, known.email)) and (who.slack in (None, known.slack)):
+            person = known
+        else:
+            person = await self._store.know(who, handles)
+        if not self._admin_handles.isdisjoint(handles):
+            self._admins.add(person.id)
+        return person
+
+    async def _ask(self, question: Awaitable[tuple[T, datetime]]) -> tuple[T, datetime]:
+        try:
+            return await question
+        except ActionError as error:
+            raise TryAgain("Slack does not answer right now. Nothing was recorded; please try again.") from error

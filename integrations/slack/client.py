@@ -1,0 +1,463 @@
+"""Slack's Web API, outward: every call that Signoff makes, and the one place where its failures are translated.
+
+slack_sdk sends each request once. By default it would send ``chat.postMessage`` again after a dropped connection; when to
+try again is the outbox's to decide.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from yarl import URL
+
+from flows.errors import ConfigError
+from flows.ports import Json
+from integrations.slack.answers import Auth, Group, Posted, ShownView, SlackUser, read_user
+from integrations.slack.failures import (
+    ONCE,
+    PERISHABLE,
+    REPEATABLE,
+    Doubt,
+    SlackError,
+    Untraceable,
+    connection,
+    failure,
+    lost,
+)
+from integrations.slack.response_urls import checked
+from integrations.slack.text import POSTED_TEXT, UPDATED_TEXT, clip
+
+SLACK_API = "https://slack.com/api/"
+
+_TIMEOUT = 30.0
+_CONNECT_TIMEOUT = 10.0
+# Seconds. Slack's side closes idle connections later than that, and a closed one that is used again looks like a
+# post that nobody answered.
+_KEEP_ALIVE = 15.0
+
+_CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{6,}")
+_USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
+_CODE = re.compile(r"[a-z_]{1,80}")
+
+_SKEW = timedelta(minutes=5)  # between this machine's clock and Slack's
+_HISTORY_PAGE = 200  # "we recommend no more than 200 results at a time"
+_HISTORY_PAGES = 10
+_LIST_PAGE = 999  # "an integer under 1000"; few large pages, because these methods allow 20 calls a minute
+_LIST_PAGES = 20
+
+_BLIND = frozenset(
+    {
+        "access_denied",
+        "channel_not_found",
+        "method_not_supported_for_channel_type",
+        "missing_scope",
+        "no_permission",
+        "not_allowed_token_type",
+        "not_in_channel",
+        "thread_not_found",
+    }
+)
+"""Refusals to let the bot read a conversation."""
+
+_NO_GROUP = frozenset({"no_such_subteam", "subteam_disabled"})
+_NO_USER = frozenset({"user_not_found", "user_not_visible"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    body: Mapping[str, Json]
+    headers: Mapping[str, str]
+
+    def cursor(self) -> str | None:
+        """Where the next page begins, None after the last one."""
+        return (self.body.get("response_metadata") or {}).get("next_cursor") or None
+
+
+def tag(event_type: str, key: str) -> dict[str, Json]:
+    """Metadata for ``post`` by which ``find_post`` recognises the message. Other apps can read it: no secrets."""
+    return {"event_type": event_type, "event_payload": {"key": key}}
+
+
+class SlackClient:
+    """One workspace's Slack, seen by one bot token.
+
+    Every method raises ``SlackError`` (an ``ActionError``) and never repeats itself. ``timeout`` is in seconds, for one
+    request. No proxy but ``proxy`` is used, whatever the environment says. A ``session`` brings its own timeouts and stays
+    its owner's. Raises ``ConfigError`` where ``base_url`` is no address. Call ``close()`` in the end.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        base_url: str = SLACK_API,
+        timeout: float = _TIMEOUT,
+        proxy: str | None = None,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self._base_url = _parsed(base_url)
+        self._proxy = proxy
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(_CONNECT_TIMEOUT, timeout / 2))
+        self._session = session
+        self._owns_session = session is None
+        # Its debug log would repeat every message, and messages hold personal links.
+        quiet = logging.Logger("slack_sdk", logging.CRITICAL)
+        self._web = AsyncWebClient(token=token, base_url=base_url, retry_handlers=[], logger=quiet)
+        # Set afterwards: told None, it looks for a proxy in the environment, which only the settings may read.
+        self._web.proxy = proxy
+        self._home: Auth | None = None
+        self._directs: dict[str, str] = {}
+        self._channels: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"SlackClient({self._base_url.host})"
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None and self._owns_session:
+            await self._session.close()
+            self._session = None
+
+    # -- messages
+
+    async def post(
+        self,
+        channel: str,
+        *,
+        text: str,
+        blocks: Sequence[Json] | None = None,
+        metadata: Mapping[str, Json] | None = None,
+        thread_ts: str | None = None,
+    ) -> Posted:
+        """Post a message to a channel's id, ``#name``, or the id of a direct message.
+
+        ``text`` is what notifications and screen readers say; what exceeds Slack's limit is cut. An uncertain error
+        means that it may be there: look with ``find_post`` before posting again.
+        """
+        answer = await self._call(
+            "chat.postMessage",
+            ONCE,
+            channel=channel,
+            text=clip(text, POSTED_TEXT),
+            blocks=blocks,
+            metadata=metadata,
+            thread_ts=thread_ts,
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+        posted = Posted(_text(answer, "channel"), _text(answer, "ts"))
+        self._channels[channel] = posted.channel
+        return posted
+
+    async def update(
+        self,
+        channel: str,
+        ts: str,
+        *,
+        text: str,
+        blocks: Sequence[Json] | None = None,
+        metadata: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Replace one of the bot's messages; without blocks the old ones go, without metadata the old ones stay.
+
+        ``channel`` has to be an id. ``text`` is cut at 4,000 characters, a tenth of what a new message may have.
+        """
+        await self._call(
+            "chat.update",
+            REPEATABLE,
+            channel=channel,
+            ts=ts,
+            text=clip(text, UPDATED_TEXT),
+            blocks=blocks if blocks is not None else [],
+            metadata=metadata,
+            # Slack's default differs from that of a new message, and would link what people wrote.
+            parse="none",
+        )
+
+    async def delete(self, channel: str, ts: str) -> None:
+        """Take one of the bot's messages away. One that is gone already is fine."""
+        try:
+            await self._call("chat.delete", REPEATABLE, channel=channel, ts=ts)
+        except SlackError as error:
+            if error.code != "message_not_found":
+                raise
+
+    async def ephemeral(self, channel: str, user: str, *, text: str, blocks: Sequence[Json] | None = None) -> None:
+        """Show a message to one member of a channel, until they reload."""
+        await self._call(
+            "chat.postEphemeral", ONCE, channel=channel, user=user, text=clip(text, POSTED_TEXT), blocks=blocks
+        )
+
+    async def open_direct(self, user_id: str) -> str:
+        """The id of the bot's direct message with a user. Asked for once; it never changes."""
+        known = self._directs.get(user_id)
+        if known is None:
+            answer = await self._call("conversations.open", REPEATABLE, users=user_id)
+            channel = answer.body.get("channel")
+            known = channel.get("id") if isinstance(channel, dict) else None
+            if not isinstance(known, str):
+                raise lost("Slack conversations.open", "its answer makes no sense", REPEATABLE)
+            self._directs[user_id] = known
+        return known
+
+    async def find_post(
+        self, channel: str, *, event_type: str, key: str, since: datetime, thread_ts: str | None = None
+    ) -> Posted | None:
+        """The bot's message with the metadata ``tag(event_type, key)`` that was posted after ``since``; None: not there.
+
+        For after an uncertain ``post`` with the same ``channel`` and ``thread_ts``. Raises ``Untraceable`` where nobody can
+        tell, because the bot may not read there or more than 2,000 messages came since.
+        """
+        try:
+            home = await self._at_home()
+            place = await self._channel_id(channel)
+            return await self._found(place, home, tag(event_type, key), since - _SKEW, thread_ts)
+        except SlackError as error:
+            if error.code in _BLIND:
+                raise Untraceable(f"Nobody can tell whether it was posted. {error}", code=error.code) from None
+            raise
+
+    async def permalink(self, channel: str, ts: str) -> str:
+        """The address of a message, for people."""
+        answer = await self._call("chat.getPermalink", REPEATABLE, channel=channel, message_ts=ts)
+        return _text(answer, "permalink")
+
+    async def respond(self, response_url: str, payload: Mapping[str, Json]) -> None:
+        """Answer a click or command at the address that came with it: five times within thirty minutes.
+
+        An error is not retryable where the address has expired, is used up, or is none of Slack's.
+        """
+        what = "Slack response_url"
+        url = checked(response_url, self._base_url)
+        if url is None:
+            raise SlackError(f"{what}: it is none of Slack's addresses, so it was not called.")
+        again = payload.get("replace_original") is True or payload.get("delete_original") is True
+        doubt = REPEATABLE if again else ONCE
+        with connection(what, doubt):
+            async with self._opened().post(url, json=payload, allow_redirects=False, proxy=self._proxy) as response:
+                status, headers = response.status, response.headers
+                body = _body(await response.read())
+        refused = isinstance(body, dict) and body.get("ok") is False
+        if refused or not 200 <= status < 300:
+            raise failure(what, status, headers, body, doubt)
+
+    # -- views
+
+    async def open_view(self, trigger_id: str, view: Mapping[str, Json]) -> ShownView:
+        """Open a modal for a click that is at most three seconds old. No error of it is retryable."""
+        return _view(await self._call("views.open", PERISHABLE, trigger_id=trigger_id, view=view))
+
+    async def update_view(self, view_id: str, view: Mapping[str, Json], *, hash: str | None = None) -> ShownView:  # noqa: A002 - Slack's word
+        """Replace what a modal shows; with ``hash``, only if nobody has in the meantime (else ``hash_conflict``)."""
+        return _view(await self._call("views.update", REPEATABLE, view_id=view_id, view=view, hash=hash))
+
+    async def publish_home(self, user_id: str, view: Mapping[str, Json], *, hash: str | None = None) -> ShownView:  # noqa: A002 - Slack's word
+        """Replace what a user's App Home shows; ``hash`` as in ``update_view``."""
+        return _view(await self._call("views.publish", REPEATABLE, user_id=user_id, view=view, hash=hash))
+
+    # -- people
+
+    async def user(self, user_id: str) -> SlackUser | None:
+        """A user by id; None where this workspace knows nobody by it."""
+        home = await self._at_home()
+        try:
+            answer = await self._call("users.info", REPEATABLE, user=user_id)
+        except SlackError as error:
+            if error.code in _NO_USER:
+                return None
+            raise
+        return read_user(_object(answer, "user"), home)
+
+    async def user_by_email(self, email: str) -> SlackUser | None:
+        """A user by mail address; None where nobody has it, or somebody who was deactivated.
+
+        Everything else raises: "not found" is not "could not ask".
+        """
+        home = await self._at_home()
+        try:
+            answer = await self._call("users.lookupByEmail", REPEATABLE, email=email)
+        except SlackError as error:
+            if error.code == "users_not_found":
+                return None
+            raise
+        return read_user(_object(answer, "user"), home)
+
+    async def users(self) -> AsyncIterator[SlackUser]:
+        """Everybody, a page at a time, deactivated users and bots included. At most 20 pages of 999."""
+        home = await self._at_home()
+        async for user in self._paged("users.list", "members"):
+            yield read_user(user, home)
+
+    async def groups(self) -> list[Group]:
+        """The user groups that are not disabled."""
+        answer = await self._call("usergroups.list", REPEATABLE)
+        return [Group(group["id"], str(group["handle"]).lower()) for group in _list(answer, "usergroups")]
+
+    async def group_members(self, group_id: str) -> list[str] | None:
+        """The ids of a group's users; None where there is no such group (any more)."""
+        try:
+            answer = await self._call("usergroups.users.list", REPEATABLE, usergroup=group_id)
+        except SlackError as error:
+            if error.code in _NO_GROUP:
+                return None
+            raise
+        return [str(user_id) for user_id in _list(answer, "users")]
+
+    async def auth(self) -> Auth:
+        """Who the token acts for, asked anew. Good for a check at start: it needs no scope."""
+        answer = await self._call("auth.test", REPEATABLE)
+        scopes = answer.headers.get("X-OAuth-Scopes", "")
+        self._home = Auth(
+            team_id=_text(answer, "team_id"),
+            team=str(answer.body.get("team") or ""),
+            user_id=_text(answer, "user_id"),
+            bot_id=answer.body.get("bot_id"),
+            enterprise_id=answer.body.get("enterprise_id"),
+            scopes=frozenset(scope for scope in re.split(r"[,\s]+", scopes) if scope),
+        )
+        return self._home
+
+    # -- inside
+
+    async def _at_home(self) -> Auth:
+        return self._home or await self.auth()
+
+    async def _channel_id(self, channel: str) -> str:
+        if _CHANNEL_ID.fullmatch(channel):
+            return channel
+        if _USER_ID.fullmatch(channel):
+            return await self.open_direct(channel)
+        if channel in self._channels:
+            return self._channels[channel]
+        name = channel.removeprefix("#")
+        # Apart, because each kind needs a scope of its own.
+        for kind in ("public_channel", "private_channel"):
+            try:
+                async for found in self._paged("conversations.list", "channels", types=kind, exclude_archived=True):
+                    if found.get("name") == name:
+                        return str(found["id"])
+            except SlackError as error:
+                if error.code != "missing_scope":
+                    raise
+        raise SlackError(
+            f"Slack conversations.list: no channel {channel} that the bot can see.", code="channel_not_found"
+        )
+
+    async def _found(
+        self, place: str, home: Auth, metadata: Mapping[str, Json], since: datetime, thread_ts: str | None
+    ) -> Posted | None:
+        method = "conversations.history"
+        where: dict[str, Json] = {"channel": place, "oldest": f"{since.timestamp():.6f}", "include_all_metadata": True}
+        if thread_ts is not None:
+            method = "conversations.replies"
+            where["ts"] = thread_ts
+        cursor = None
+        for _ in range(_HISTORY_PAGES):
+            answer = await self._call(method, REPEATABLE, limit=_HISTORY_PAGE, cursor=cursor, **where)
+            for message in _list(answer, "messages"):
+                # Metadata can be copied by anybody who may post; the author cannot.
+                if message.get("metadata") == metadata and message.get("user") == home.user_id:
+                    return Posted(place, str(message["ts"]))
+            cursor = answer.cursor()
+            if cursor is None:
+                return None
+        raise Untraceable("Nobody can tell whether it was posted: too many messages came since.")
+
+    async def _paged(self, method: str, name: str, **arguments: Json) -> AsyncIterator[Mapping[str, Json]]:
+        cursor = None
+        for _ in range(_LIST_PAGES):
+            answer = await self._call(method, REPEATABLE, limit=_LIST_PAGE, cursor=cursor, **arguments)
+            for each in _list(answer, name):
+                yield each
+            cursor = answer.cursor()
+            if cursor is None:
+                return
+
+    async def _call(self, method: str, doubt: Doubt, **arguments: Json) -> _Answer:
+        """Call a method by Slack's name for it. The one border: whatever fails leaves here as ``SlackError``."""
+        what = f"Slack {method}"
+        if isinstance(arguments.get("channel"), str):
+            what += f" ({arguments['channel']})"
+        send: Any = getattr(self._web, method.replace(".", "_"))
+        self._web.session = self._opened()
+        with connection(what, doubt):
+            try:
+                response = await send(**arguments)
+            except SlackApiError as error:
+                raise _failure(what, error.response, doubt) from None
+            except (AttributeError, UnicodeDecodeError):
+                # How slack_sdk meets a body that is not the JSON object it expects, as a captive portal sends it.
+                raise lost(what, "its answer makes no sense", doubt) from None
+        return _Answer(response.data, response.headers)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        # Opened late, because it belongs to the running loop and the object is built before there is one.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                trust_env=False,
+            )
+        return self._session
+
+
+def _parsed(base_url: str) -> URL:
+    try:
+        url = URL(base_url)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError([f"SLACK_API_URL: {base_url[:100]!r} is no address like {SLACK_API}."])
+    return url
+
+
+def _failure(what: str, response: Any, doubt: Doubt) -> SlackError:
+    # slack_sdk hands on its own response or, where the body was no JSON, aiohttp's.
+    if isinstance(response, aiohttp.ClientResponse):
+        return failure(what, response.status, response.headers, None, doubt)
+    return failure(what, response.status_code, response.headers, response.data, doubt)
+
+
+def _body(raw: bytes) -> Json:
+    """The body of an answer of ``response_url``: JSON, or one bare word, which stands for its error."""
+    text = raw[:10_000].decode("utf-8", "replace").strip()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"error": text} if _CODE.fullmatch(text) else None
+
+
+def _text(answer: _Answer, name: str) -> str:
+    value = answer.body.get(name)
+    if not isinstance(value, str):
+        raise SlackError(f"Slack's answer lacks {name}.")
+    return value
+
+
+def _object(answer: _Answer, name: str) -> Mapping[str, Json]:
+    value = answer.body.get(name)
+    if not isinstance(value, dict):
+        raise SlackError(f"Slack's answer lacks {name}.")
+    return value
+
+
+def _list(answer: _Answer, name: str) -> list[Json]:
+    value = answer.body.get(name)
+    if not isinstance(value, list):
+        raise SlackError(f"Slack's answer lacks {name}.")
+    return value
+
+
+def _view(answer: _Answer) -> ShownView:
+    view = _object(answer, "view")
+    return ShownView(str(view.get("id")), view.get("hash"))

@@ -1,0 +1,179 @@
+"""What a failed call of Slack's API means for whoever made it: by code and status, never by text.
+
+The codes are those of Slack's method pages. Of ``internal_error`` and ``fatal_error`` these say that "it's possible
+some aspect of the operation succeeded before the error was raised", so they are treated like an answer that never
+came. ``request_timeout`` is no such thing: the request arrived cut off, and nothing was done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+
+from flows.errors import ActionError
+from flows.ports import Json
+from integrations.retry_after import retry_after
+
+_LATER = frozenset(
+    {
+        "external_channel_migrating",
+        "message_limit_exceeded",
+        "org_login_required",
+        "rate_limited",
+        "ratelimited",
+        "request_timeout",
+        "team_added_to_org",
+    }
+)
+"""Not done, and possible later."""
+
+_UNCLEAR = frozenset({"fatal_error", "internal_error", "service_unavailable", "update_failed"})
+"""Done or not: nobody knows."""
+
+_INVITE = "invite the bot with /invite @signoff"
+_TOKEN = "check SLACK_BOT_TOKEN"  # noqa: S105 - the name of a setting
+_REINSTALL = "the app is no longer installed; install it again and renew SLACK_BOT_TOKEN"
+_NOBODY_POSTS = "the channel lets only some people post; allow the bot there, or name another channel"
+_TOO_OLD = "Slack gives three seconds from the click to a modal, and each click opens one; click again"
+_HINTS = {
+    "access_denied": "an administrator of the workspace has to allow it",
+    "accesslimited": "the workspace is used only from certain networks; an administrator has to allow this machine's address",
+    "account_inactive": _REINSTALL,
+    "cannot_dm_bot": "a bot cannot be written to",
+    "cant_delete_message": "only the bot's own messages can be deleted",
+    "cant_update_message": "only the bot's own messages can be changed",
+    "channel_not_found": f"check the name; for a private channel, {_INVITE}",
+    "ekm_access_denied": "the organisation's administrators have suspended posting",
+    "exchanged_trigger_id": _TOO_OLD,
+    "expired_trigger_id": _TOO_OLD,
+    "expired_url": "the click was more than 30 minutes ago",
+    "invalid_auth": f"{_TOKEN}, and that the workspace allows this machine's address",
+    "invalid_trigger_id": _TOO_OLD,
+    "is_archived": "unarchive the channel, or name another",
+    "is_inactive": "the channel is archived or frozen; unarchive it",
+    "messages_tab_disabled": "switch on the Messages tab under App Home in the app's settings",
+    "missing_scope": "add the scope under OAuth & Permissions in the app's settings and install the app again",
+    "no_permission": _INVITE,
+    "not_allowed_token_type": f"{_TOKEN}: it has to be a bot's token, which starts with xoxb-",
+    "not_authed": f"{_TOKEN}: it is empty",
+    "not_in_channel": _INVITE,
+    "restricted_action": _NOBODY_POSTS,
+    "restricted_action_read_only_channel": _NOBODY_POSTS,
+    "restricted_action_thread_only_channel": "the channel takes only replies in threads; name another channel",
+    "team_access_not_granted": "the app is not installed in that workspace of the organisation; install it there",
+    "token_expired": f"{_TOKEN}: it has expired; switch token rotation off, or renew it",
+    "token_revoked": _REINSTALL,
+    "used_url": "a click can be answered five times",
+    "user_disabled": "that person has left Slack",
+    "user_not_found": "check the id, and that it is one of this workspace",
+}
+_DETAILS = 3  # Slack lists every bad block; the first few tell
+_DETAIL_LENGTH = 200
+
+
+class SlackError(ActionError):
+    """Slack did not do it. ``code`` is Slack's word for it, None where Slack said none or was not heard."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retryable: bool = False,
+        retry_after: timedelta | None = None,
+        uncertain: bool = False,
+    ) -> None:
+        self.code = code
+        super().__init__(message, retryable=retryable, retry_after=retry_after, uncertain=uncertain)
+
+
+class Untraceable(SlackError):
+    """Nobody can tell whether a message is there: the bot may not read there, or too much was said since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What it means for a call that nobody knows whether Slack has carried it out.
+
+    ``retryable`` is also whether the call makes sense at all at a later time.
+    """
+
+    retryable: bool
+    uncertain: bool
+
+
+REPEATABLE = Doubt(retryable=True, uncertain=False)
+"""Reads, and writes that leave the same behind when they happen twice."""
+
+ONCE = Doubt(retryable=True, uncertain=True)
+"""Twice are two messages."""
+
+PERISHABLE = Doubt(retryable=False, uncertain=True)
+"""Opens a modal for a click, which is worth three seconds and works once."""
+
+
+def failure(what: str, status: int, headers: Mapping[str, str], answer: Json, doubt: Doubt) -> SlackError:
+    """The error for an answer that is no success. ``what`` was called; ``answer`` is its parsed body, if that is JSON."""
+    body: Mapping[str, Json] = answer if isinstance(answer, dict) else {}
+    code = body.get("error")
+    code = code[:80] if isinstance(code, str) else None
+    wait = retry_after(headers)
+    if status == 429 or code in _LATER:
+        code = code or "ratelimited"
+        return SlackError(f"{what}: not now ({code}).", code=code, retryable=doubt.retryable, retry_after=wait)
+    if status >= 500 or code in _UNCLEAR:
+        return lost(what, code or f"HTTP {status}", doubt, code=code, retry_after=wait)
+    if code is None and status < 400:
+        return lost(what, "its answer makes no sense", doubt)
+    hint = _hint(code, body)
+    return SlackError(f"{what}: {code or f'HTTP {status}'}" + (f": {hint}." if hint else "."), code=code)
+
+
+def lost(
+    what: str, why: str, doubt: Doubt, *, code: str | None = None, retry_after: timedelta | None = None
+) -> SlackError:
+    """The error for a call after which nobody knows what Slack has done."""
+    return SlackError(
+        f"{what}: no answer that counts ({why}).",
+        code=code,
+        retryable=doubt.retryable,
+        retry_after=retry_after,
+        uncertain=doubt.uncertain,
+    )
+
+
+@contextmanager
+def connection(what: str, doubt: Doubt) -> Iterator[None]:
+    """Translates what goes wrong on the way to Slack and back.
+
+    Causes are not chained: they repeat addresses, and in those stand mail addresses and rights to answer.
+    """
+    try:
+        yield
+    except aiohttp.ClientConnectorCertificateError:
+        raise SlackError(f"{what}: the server's certificate is not trusted.", retryable=doubt.retryable) from None
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise SlackError(f"{what}: Slack cannot be reached.", retryable=doubt.retryable) from None
+    except TimeoutError:
+        raise lost(what, "not in time", doubt) from None
+    except (aiohttp.ClientError, OSError):
+        raise lost(what, "the connection broke", doubt) from None
+
+
+def _hint(code: str | None, body: Mapping[str, Json]) -> str | None:
+    needed = body.get("needed")
+    if code == "missing_scope" and isinstance(needed, str):
+        return f"add the scope {needed[:80]} under OAuth & Permissions in the app's settings and install the app again"
+    if code in _HINTS:
+        return _HINTS[code]
+    metadata = body.get("response_metadata")
+    messages = metadata.get("messages") if isinstance(metadata, dict) else None
+    if not isinstance(messages, list):
+        return None
+    said = [re.sub(r"^\[ERROR\] ", "", each)[:_DETAIL_LENGTH] for each in messages if isinstance(each, str)]
+    return "; ".join(said[:_DETAILS]) or None
