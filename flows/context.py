@@ -97,7 +97,7 @@ def context(plan: StepPlan, known: Known, ids: Ids, *, says: Callable[[Person], 
 
 def _someone(person: PersonId, people: Mapping[PersonId, Person], says: Callable[[Person], str]) -> Someone:
     who = people.get(person) or Person(person, "somebody")
-    return Someone(who.name, who.email, who.slack, says(who))
+    return Someone(who.name, who.email, _slack_id(who), says(who))
 
 
 def _step(
@@ -141,5 +141,10 @@ def _timed_out(answer: Answer) -> bool:
 def _approver(decision: Decision, people: Mapping[PersonId, Person], says: Callable[[Person], str]) -> Approver:
     who = people.get(decision.person) or Person(decision.person, "somebody")
     return Approver(
-        who.name, who.email, who.slack, decision.at.isoformat(), decision.door.value, decision.comment, says(who)
+        who.name, who.email, _slack_id(who), decision.at.isoformat(), decision.door.value, decision.comment, says(who)
     )
+
+
+def _slack_id(person: Person) -> str | None:
+    """``U...`` alone: what Slack's methods take."""
+    return person.slack.rpartition("/")[2] if person.slack else None

@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    StrictBool,
     StringConstraints,
     field_validator,
     model_validator,
@@ -44,6 +45,8 @@ Title = Annotated[str, StringConstraints(min_length=1, max_length=150)]
 
 
 def _duration(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("must be a duration like 10s, 2d or 1h30m: a bare number does not say of what")  # noqa: TRY004 - pydantic turns ValueErrors into problems
     return parse_duration(value) if isinstance(value, str) else value
 
 
@@ -134,8 +137,8 @@ class Approval(Wait):
     ask: Text = "Please decide"
     approvers: Annotated[Handles, Field(min_length=1)]
     """Mail addresses, Slack user ids, ``@groups``, or templates that give one of these or a list of them."""
-    quorum: Annotated[int, Field(ge=1, le=1000)] | Literal["any", "all"] = 1
-    self_approval: bool = False
+    quorum: Annotated[int, Field(ge=1, le=1000, strict=True)] | Literal["any", "all"] = 1
+    self_approval: StrictBool = False
     on_timeout: OnTimeout = "end"
     on_reject: OnReject = "end"
 

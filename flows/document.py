@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,10 +28,8 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from flows.findings import Loc
 from flows.ports import Json
-
-Loc = tuple[str | int, ...]
-"""Where a value stands: keys and positions from the top, as pydantic gives them."""
 
 MAX_DEPTH = 50
 """Deeper nesting is no flow; pydantic, JSON and the interpreter's own stack stand far more."""
@@ -40,6 +37,8 @@ MAX_VALUES = 20_000
 """Values of one file after its aliases are spelled out: 500 steps with 40 values each."""
 MAX_REPAIRS = 20
 """How many syntax errors of one file are told at once; each costs one more parse."""
+
+_MAX_DIGITS = 19  # of an integer that a column of SQLite or PostgreSQL holds
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
@@ -112,7 +111,7 @@ def read(text: str) -> Document:
     except _Unreadable as unreadable:
         return Document(None, {}, (*slips, *reading.slips, unreadable.slip))
     slips.extend(reading.slips)
-    return Document(value, reading.lines, tuple(sorted(slips, key=lambda slip: slip.line)))
+    return Document(value, reading.lines, tuple(sorted(dict.fromkeys(slips), key=lambda slip: slip.line)))
 
 
 class _Unreadable(Exception):
@@ -194,6 +193,18 @@ def _node(event: Any, line: int) -> _Node:
     return node
 
 
+def _pairs(node: _Node) -> list[tuple[_Node, _Node]]:
+    return list(zip(node.items[::2], node.items[1::2], strict=True))
+
+
+def _merges(key: _Node) -> bool:
+    return key.kind is ScalarEvent and key.plain and key.text == "<<"
+
+
+def _sources(value: _Node) -> list[_Node]:
+    return value.items if value.kind is SequenceStartEvent else [value]
+
+
 class _Reading:
     """Turns nodes into values, noting lines and slips on the way."""
 
@@ -201,6 +212,7 @@ class _Reading:
         self.text = text
         self.lines: dict[Loc, int] = {}
         self.slips: list[Slip] = []
+        self._merged: dict[int, dict[str, tuple[_Node, _Node]]] = {}
 
     def value(self, node: _Node, loc: Loc, depth: int) -> Json:
         self.lines.setdefault(loc, node.line)
@@ -226,47 +238,37 @@ class _Reading:
         return values
 
     def _mapping(self, node: _Node, loc: Loc, depth: int) -> Json:
-        pairs = list(zip(node.items[::2], node.items[1::2], strict=True))
-        if any(key.kind is not ScalarEvent for key, _ in pairs):
+        if any(key.kind is not ScalarEvent for key, _ in _pairs(node)):
             return self._not_a_mapping(node)
-        mapping: dict[str, Json] = {}
-        written: dict[str, int] = {}
-        for key, value in pairs:
+        lines: dict[str, int] = {}
+        for key, value in _pairs(node):
             name = self._text(key)
-            if name in written:
-                self.slips.append(
-                    Slip(key.line, f"the key {name!r} stands here twice", f"the first is on line {written[name]}")
-                )
-                continue
-            written[name] = key.line
-            if name == "<<" and key.plain:
-                continue
+            if name in lines:
+                hint = f"the first is on line {lines[name]}"
+                self.slips.append(Slip(key.line, f"the key {name!r} stands here twice", hint))
+            lines.setdefault(name, key.line)
+            if _merges(key) and any(each.kind is not MappingStartEvent for each in _sources(value)):
+                self.slips.append(Slip(key.line, "'<<' takes in a mapping, and this is none", "write '<<: *name'"))
+        mapping: dict[str, Json] = {}
+        for name, (key, value) in self._entries(node).items():
             self.lines[*loc, name] = key.line
             meant = self._swallowed(value, self.text.find(":", key.end) + 1)
             mapping[name] = self.value(value, (*loc, name), depth + 1) if meant is None else meant
-        for key, value in pairs:
-            if key.plain and key.text == "<<":
-                for name, merged in self._merged(value, loc, depth, written):
-                    mapping.setdefault(name, merged)
         return mapping
 
-    def _merged(self, node: _Node, loc: Loc, depth: int, written: dict[str, int]) -> Iterator[tuple[str, Json]]:
-        sources = node.items if node.kind is SequenceStartEvent else [node]
-        for source in sources:
-            if source.kind is not MappingStartEvent:
-                self.slips.append(Slip(node.line, "'<<' takes in a mapping, and this is none", "write '<<: *name'"))
-                continue
-            inner = _Reading(self.text)
-            inner.lines = {("<<", index): 0 for index in range(len(self.lines))}  # so that the limit counts on
-            taken = inner.value(source, loc, depth + 1)
-            for slip in inner.slips:
-                if slip not in self.slips:
-                    self.slips.append(slip)
-            for at, line in inner.lines.items():
-                if len(at) > len(loc) and at[: len(loc)] == loc and at[len(loc)] not in written and at[0] != "<<":
-                    self.lines.setdefault(at, line)
-            if isinstance(taken, dict):
-                yield from ((name, value) for name, value in taken.items() if name not in written)
+    def _entries(self, node: _Node) -> dict[str, tuple[_Node, _Node]]:
+        """The mapping's own entries by name, then those that it merges and does not have itself."""
+        # Kept, because merges of merges of merges would otherwise be walked again from each place.
+        known = self._merged.get(id(node))
+        if known is None:
+            known = self._merged[id(node)] = {}
+            for key, value in _pairs(node):
+                if key.kind is ScalarEvent and not _merges(key):
+                    known.setdefault(_encodable(key.text), (key, value))
+            for source in (each for key, value in _pairs(node) if _merges(key) for each in _sources(value)):
+                for name, entry in self._entries(source).items() if source.kind is MappingStartEvent else ():
+                    known.setdefault(name, entry)
+        return known
 
     def _not_a_mapping(self, node: _Node) -> str | None:
         """``ask: {{ inputs.x }}``: to YAML a mapping whose key is a mapping, to its author a template."""
@@ -296,9 +298,11 @@ class _Reading:
             return None
         if match := _BOOL.fullmatch(text):
             return bool(match[1])
-        if _INT.fullmatch(text) and len(text) < 20:
-            return int(text, 0) if text[1:2] in ("o", "x") else int(text)
-        if _FLOAT.fullmatch(text):
+        if _INT.fullmatch(text):
+            if len(text) <= _MAX_DIGITS:
+                return int(text, 0) if text[1:2] in ("o", "x") else int(text)
+            self.slips.append(Slip(node.line, f"{_short(text)} has too many digits for a number", _quote_it(text)))
+        elif _FLOAT.fullmatch(text):
             number = _number(text)
             if number is not None and math.isfinite(number):
                 return number
@@ -306,12 +310,14 @@ class _Reading:
         return text
 
     def _text(self, node: _Node) -> str:
-        try:
-            node.text.encode()
-        except UnicodeEncodeError:
+        text = _encodable(node.text)
+        if text != node.text:
             self.slips.append(Slip(node.line, "holds half of a surrogate pair, which is no character"))
-            return node.text.encode(errors="replace").decode()
-        return node.text
+        return text
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 def _number(text: str) -> float | None:
@@ -373,7 +379,7 @@ def _explain(error: YAMLError, text: str) -> tuple[Slip, str | None]:
             f"a {bracket} is opened here and not closed as it should be",
             "check the brackets, commas and quotes from here on",
         ), None
-    if "block" in context:
+    if "block" in context or "document start" in problem:
         return Slip(
             here, "this line does not belong to what stands above it", "check its indentation, '- ' and ':'"
         ), None

@@ -53,6 +53,11 @@ __all__ = [
 
 Json = Any
 
+Escape = Callable[[str], str]
+"""What makes a text inert where it is going, such as Slack's ``&amp;``, ``&lt;`` and ``&gt;``."""
+
+_Render = Callable[[Mapping[str, object], Escape | None], Json]
+
 MAX_SOURCE = 64 * 1024
 """Characters of a text that contains expressions: longer than any mail that somebody wrote by hand."""
 
@@ -94,17 +99,21 @@ class Template:
         """Whether it has no expression, so that it renders to its source whatever the context."""
         return self._parts == (self.source,)
 
-    def render(self, context: Mapping[str, object]) -> object:
+    def render(self, context: Mapping[str, object], *, escape: Escape | None = None) -> object:
         """The text, or the value where the whole text is one expression.
 
-        Such a value is the context's own, not a copy, and may hold objects. Raises ``ExpressionError``.
+        Such a value is the context's own, not a copy, and may hold objects. ``escape`` is applied to every text
+        that an expression gave, and not to what the author wrote around it. Raises ``ExpressionError``.
         """
         parts = self._parts
         if len(parts) == 1:
             part = parts[0]
-            return part if isinstance(part, str) else part.value(context)
+            if isinstance(part, str):
+                return part
+            value = part.value(context)
+            return escape(value) if escape is not None and isinstance(value, str) else value
         budget = Budget()
-        texts = [part if isinstance(part, str) else part.text(context, budget) for part in parts]
+        texts = [part if isinstance(part, str) else str(_escaped(part.text(context, budget), escape)) for part in parts]
         if sum(map(len, texts)) > MAX_TEXT:
             raise ExpressionError(f"this builds a text of more than {MAX_TEXT:,} characters")
         return "".join(texts)
@@ -149,20 +158,20 @@ class CompiledValue:
     """A JSON value whose texts are templates, at any depth. Keys are never templates. Equal and hashed by identity."""
 
     names: frozenset[Path] = field(compare=False, repr=False)
-    _render: Callable[[Mapping[str, object]], Json] = field(repr=False)
+    _render: _Render = field(repr=False)
 
     @property
     def dynamic(self) -> frozenset[str]:
         return _roots(self.names)
 
-    def render(self, context: Mapping[str, object]) -> Json:
+    def render(self, context: Mapping[str, object], *, escape: Escape | None = None) -> Json:
         """The value as JSON, new in every list and mapping, with the types that expressions give.
 
-        Objects of the context become mappings of their fields. Raises ``ExpressionError``, whose ``where`` is
+        Objects of the context become mappings of their fields. ``escape`` as in ``Template``. Raises ``ExpressionError``, whose ``where`` is
         the path of the text within the value.
         """
         try:
-            return self._render(context)
+            return self._render(context, escape)
         except RecursionError:
             raise ExpressionError("a value that this reads is nested too deeply") from None
 
@@ -289,33 +298,52 @@ def _roots(names: frozenset[Path]) -> frozenset[str]:
     return frozenset(path[0] for path in names if len(path) == 1)
 
 
-def _value(value: Json, names: set[Path], depth: int) -> Callable[[Mapping[str, object]], Json]:
+def _escaped(value: Json, escape: Escape | None) -> Json:
+    """Every text in a value made inert, at any depth; keys are the author's, or none that anybody shows."""
+    if escape is None:
+        return value
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, dict):
+        return {key: _escaped(each, escape) for key, each in value.items()}
+    return [_escaped(each, escape) for each in value] if isinstance(value, list) else value
+
+
+def _value(value: Json, names: set[Path], depth: int) -> _Render:
     if depth == 0:
         raise ExpressionError(f"lists and mappings are nested more than {_NESTING} levels deep")
     if isinstance(value, str):
         template = Template.compile(value)
         names.update(template.names)
-        return (lambda _context: value) if template.static else (lambda context: plain(template.render(context)))
+        return (lambda _context, _escape: value) if template.static else _of_template(template)
     if isinstance(value, Mapping):
         entries = {key: _inner(key, each, names, depth) for key, each in value.items()}
-        return lambda context: {key: render(context) for key, render in entries.items()}
+        return lambda context, escape: {key: render(context, escape) for key, render in entries.items()}
     if isinstance(value, list | tuple):
         items = [_inner(index, each, names, depth) for index, each in enumerate(value)]
-        return lambda context: [render(context) for render in items]
+        return lambda context, escape: [render(context, escape) for render in items]
     if value is None or isinstance(value, bool | int | float):
-        return lambda _context: value
+        return lambda _context, _escape: value
     raise ExpressionError("this value is not JSON")
 
 
-def _inner(key: str | int, value: Json, names: set[Path], depth: int) -> Callable[[Mapping[str, object]], Json]:
+def _of_template(template: Template) -> _Render:
+    def render(context: Mapping[str, object], escape: Escape | None) -> Json:
+        value = template.render(context, escape=escape)
+        return value if isinstance(value, str) else _escaped(plain(value), escape)
+
+    return render
+
+
+def _inner(key: str | int, value: Json, names: set[Path], depth: int) -> _Render:
     try:
         render = _value(value, names, depth - 1)
     except ExpressionError as error:
         raise error.within(key) from None
 
-    def placed(context: Mapping[str, object]) -> Json:
+    def placed(context: Mapping[str, object], escape: Escape | None) -> Json:
         try:
-            return render(context)
+            return render(context, escape)
         except ExpressionError as error:
             raise error.within(key) from None
 

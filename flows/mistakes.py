@@ -17,6 +17,8 @@ from flows.findings import Finding, Loc, did_you_mean, nearest
 from flows.ports import Json
 
 _QUOTED = re.compile(r"'([^']*)'")
+_TIMEDELTA = re.compile(r"datetime\.timedelta\((?:days=)?([1-9][0-9]*)?0?\)")
+_TIMES = ("delay", "timeout", "max_delay")
 _SHOWN = 60
 
 _TYPES = {
@@ -178,6 +180,8 @@ def _wrong_type(group: list[_Error], value: Json) -> Finding:
         return Finding(loc, f"is empty; it must be {wanted}")
     if "text" in kinds and isinstance(value, bool | int | float):
         written = str(value).lower() if isinstance(value, bool) else str(value)
+        if loc[-1:] and loc[-1] in _TIMES:
+            return Finding(loc, f"{written} does not say of what", f"did you mean '{written}s'?")
         return Finding(loc, f"must be {wanted}, and {written} without quotes is not", f'quote it: "{written}"')
     given = _shown(value) if isinstance(value, str | int | float) else _kind(value)
     hint = "each on a line of its own, after '- '" if kinds == ["a list"] else None
@@ -217,9 +221,11 @@ def _bound(kind: str, context: Mapping[str, Any]) -> str:
 
 
 def _limit(limit: Any) -> str:
-    text = str(limit)
-    # A timedelta prints as "3660 days, 0:00:00".
-    return text.removesuffix(", 0:00:00") if text != "0:00:00" else "0s"
+    # pydantic gives the limit of a duration as its Python source.
+    match = _TIMEDELTA.fullmatch(str(limit))
+    if match is None:
+        return str(limit)
+    return f"{match[1]} days" if match[1] else "0s"
 
 
 def _own_words(message: str) -> str:

@@ -97,9 +97,6 @@ def _describe(name: str, part: dict[str, Any]) -> None:
         # Fields are told apart by it, so it has to stand there, though each model has one already.
         part["required"] = list(dict.fromkeys(["name", "type", *part.get("required", ())]))
         del properties["type"]["default"]
-    if "options" in properties:
-        # Written as plain texts mostly; the model makes options of them before its schema applies.
-        properties["options"]["items"] = {"anyOf": [{"type": "string"}, properties["options"]["items"]]}
     words = _DESCRIPTIONS.get("Wait" if name in ("Approval", "Hold") else name, {})
     for key, each in properties.items():
         if key in words:

@@ -74,12 +74,41 @@ _NO_USER = frozenset({"user_not_found", "user_not_visible"})
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
+    """A success. What is read from it is checked, since an answer that lacks it is as good as none."""
+
+    what: str
+    doubt: Doubt
     body: Mapping[str, Json]
     headers: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        value = self.body.get(name)
+        if not isinstance(value, str):
+            raise self._lacks(name)
+        return value
+
+    def object(self, name: str) -> Mapping[str, Json]:
+        value = self.body.get(name)
+        if not isinstance(value, dict):
+            raise self._lacks(name)
+        return value
+
+    def list(self, name: str) -> Sequence[Json]:
+        value = self.body.get(name)
+        if not isinstance(value, list):
+            raise self._lacks(name)
+        return value
 
     def cursor(self) -> str | None:
         """Where the next page begins, None after the last one."""
         return (self.body.get("response_metadata") or {}).get("next_cursor") or None
+
+    def view(self) -> ShownView:
+        view = self.object("view")
+        return ShownView(str(view.get("id")), view.get("hash"))
+
+    def _lacks(self, name: str) -> SlackError:
+        return lost(self.what, f"it lacks {name}", self.doubt)
 
 
 def tag(event_type: str, key: str) -> dict[str, Json]:
@@ -154,7 +183,7 @@ class SlackClient:
             unfurl_links=False,
             unfurl_media=False,
         )
-        posted = Posted(_text(answer, "channel"), _text(answer, "ts"))
+        posted = Posted(answer.text("channel"), answer.text("ts"))
         self._channels[channel] = posted.channel
         return posted
 
@@ -177,7 +206,7 @@ class SlackClient:
             channel=channel,
             ts=ts,
             text=clip(text, UPDATED_TEXT),
-            blocks=blocks if blocks is not None else [],
+            blocks=blocks,
             metadata=metadata,
             # Slack's default differs from that of a new message, and would link what people wrote.
             parse="none",
@@ -202,11 +231,7 @@ class SlackClient:
         known = self._directs.get(user_id)
         if known is None:
             answer = await self._call("conversations.open", REPEATABLE, users=user_id)
-            channel = answer.body.get("channel")
-            known = channel.get("id") if isinstance(channel, dict) else None
-            if not isinstance(known, str):
-                raise lost("Slack conversations.open", "its answer makes no sense", REPEATABLE)
-            self._directs[user_id] = known
+            known = self._directs[user_id] = str(answer.object("channel")["id"])
         return known
 
     async def find_post(
@@ -229,7 +254,7 @@ class SlackClient:
     async def permalink(self, channel: str, ts: str) -> str:
         """The address of a message, for people."""
         answer = await self._call("chat.getPermalink", REPEATABLE, channel=channel, message_ts=ts)
-        return _text(answer, "permalink")
+        return answer.text("permalink")
 
     async def respond(self, response_url: str, payload: Mapping[str, Json]) -> None:
         """Answer a click or command at the address that came with it: five times within thirty minutes.
@@ -254,15 +279,15 @@ class SlackClient:
 
     async def open_view(self, trigger_id: str, view: Mapping[str, Json]) -> ShownView:
         """Open a modal for a click that is at most three seconds old. No error of it is retryable."""
-        return _view(await self._call("views.open", PERISHABLE, trigger_id=trigger_id, view=view))
+        return (await self._call("views.open", PERISHABLE, trigger_id=trigger_id, view=view)).view()
 
     async def update_view(self, view_id: str, view: Mapping[str, Json], *, hash: str | None = None) -> ShownView:  # noqa: A002 - Slack's word
         """Replace what a modal shows; with ``hash``, only if nobody has in the meantime (else ``hash_conflict``)."""
-        return _view(await self._call("views.update", REPEATABLE, view_id=view_id, view=view, hash=hash))
+        return (await self._call("views.update", REPEATABLE, view_id=view_id, view=view, hash=hash)).view()
 
     async def publish_home(self, user_id: str, view: Mapping[str, Json], *, hash: str | None = None) -> ShownView:  # noqa: A002 - Slack's word
         """Replace what a user's App Home shows; ``hash`` as in ``update_view``."""
-        return _view(await self._call("views.publish", REPEATABLE, user_id=user_id, view=view, hash=hash))
+        return (await self._call("views.publish", REPEATABLE, user_id=user_id, view=view, hash=hash)).view()
 
     # -- people
 
@@ -275,7 +300,7 @@ class SlackClient:
             if error.code in _NO_USER:
                 return None
             raise
-        return read_user(_object(answer, "user"), home)
+        return read_user(answer.object("user"), home)
 
     async def user_by_email(self, email: str) -> SlackUser | None:
         """A user by mail address; None where nobody has it, or somebody who was deactivated.
@@ -289,7 +314,7 @@ class SlackClient:
             if error.code == "users_not_found":
                 return None
             raise
-        return read_user(_object(answer, "user"), home)
+        return read_user(answer.object("user"), home)
 
     async def users(self) -> AsyncIterator[SlackUser]:
         """Everybody, a page at a time, deactivated users and bots included. At most 20 pages of 999."""
@@ -300,7 +325,7 @@ class SlackClient:
     async def groups(self) -> list[Group]:
         """The user groups that are not disabled."""
         answer = await self._call("usergroups.list", REPEATABLE)
-        return [Group(group["id"], str(group["handle"]).lower()) for group in _list(answer, "usergroups")]
+        return [Group(group["id"], str(group["handle"]).lower()) for group in answer.list("usergroups")]
 
     async def group_members(self, group_id: str) -> list[str] | None:
         """The ids of a group's users; None where there is no such group (any more)."""
@@ -310,16 +335,16 @@ class SlackClient:
             if error.code in _NO_GROUP:
                 return None
             raise
-        return [str(user_id) for user_id in _list(answer, "users")]
+        return [str(user_id) for user_id in answer.list("users")]
 
     async def auth(self) -> Auth:
         """Who the token acts for, asked anew. Good for a check at start: it needs no scope."""
         answer = await self._call("auth.test", REPEATABLE)
         scopes = answer.headers.get("X-OAuth-Scopes", "")
         self._home = Auth(
-            team_id=_text(answer, "team_id"),
+            team_id=answer.text("team_id"),
             team=str(answer.body.get("team") or ""),
-            user_id=_text(answer, "user_id"),
+            user_id=answer.text("user_id"),
             bot_id=answer.body.get("bot_id"),
             enterprise_id=answer.body.get("enterprise_id"),
             scopes=frozenset(scope for scope in re.split(r"[,\s]+", scopes) if scope),
@@ -363,7 +388,7 @@ class SlackClient:
         cursor = None
         for _ in range(_HISTORY_PAGES):
             answer = await self._call(method, REPEATABLE, limit=_HISTORY_PAGE, cursor=cursor, **where)
-            for message in _list(answer, "messages"):
+            for message in answer.list("messages"):
                 # Metadata can be copied by anybody who may post; the author cannot.
                 if message.get("metadata") == metadata and message.get("user") == home.user_id:
                     return Posted(place, str(message["ts"]))
@@ -376,7 +401,7 @@ class SlackClient:
         cursor = None
         for _ in range(_LIST_PAGES):
             answer = await self._call(method, REPEATABLE, limit=_LIST_PAGE, cursor=cursor, **arguments)
-            for each in _list(answer, name):
+            for each in answer.list(name):
                 yield each
             cursor = answer.cursor()
             if cursor is None:
@@ -397,7 +422,7 @@ class SlackClient:
             except (AttributeError, UnicodeDecodeError):
                 # How slack_sdk meets a body that is not the JSON object it expects, as a captive portal sends it.
                 raise lost(what, "its answer makes no sense", doubt) from None
-        return _Answer(response.data, response.headers)
+        return _Answer(what, doubt, response.data, response.headers)
 
     def _opened(self) -> aiohttp.ClientSession:
         # Opened late, because it belongs to the running loop and the object is built before there is one.
@@ -435,29 +460,3 @@ def _body(raw: bytes) -> Json:
         return json.loads(text)
     except ValueError:
         return {"error": text} if _CODE.fullmatch(text) else None
-
-
-def _text(answer: _Answer, name: str) -> str:
-    value = answer.body.get(name)
-    if not isinstance(value, str):
-        raise SlackError(f"Slack's answer lacks {name}.")
-    return value
-
-
-def _object(answer: _Answer, name: str) -> Mapping[str, Json]:
-    value = answer.body.get(name)
-    if not isinstance(value, dict):
-        raise SlackError(f"Slack's answer lacks {name}.")
-    return value
-
-
-def _list(answer: _Answer, name: str) -> list[Json]:
-    value = answer.body.get(name)
-    if not isinstance(value, list):
-        raise SlackError(f"Slack's answer lacks {name}.")
-    return value
-
-
-def _view(answer: _Answer) -> ShownView:
-    view = _object(answer, "view")
-    return ShownView(str(view.get("id")), view.get("hash"))

@@ -124,6 +124,26 @@ def test_anchors_aliases_and_merged_mappings_are_understood(load):
     assert timeouts == [3600, 3600, 7200]
 
 
+def test_what_is_merged_is_told_at_its_own_line(load):
+    loaded = load("""\
+        flow: a
+        steps:
+          - id: a
+            approval: &ask
+              approvers: [ann]
+          - id: b
+            approval:
+              <<: [*ask, 5]
+              quorum: 2
+        """)
+
+    assert [(problem.line, problem.message.partition(";")[0]) for problem in loaded.problems] == [
+        (5, "step 'a', approval.approvers: 'ann' names nobody"),
+        (5, "step 'b', approval.approvers: 'ann' names nobody"),
+        (8, "'<<' takes in a mapping, and this is none"),
+    ]
+
+
 # --- Every problem, at its line ---------------------------------------------------------------------------------------
 
 
@@ -182,6 +202,7 @@ def test_every_mistake_of_a_file_is_told_at_once_with_its_line_and_the_nearest_n
         ("via: [gmail, {slack: #vacation}]", 'unquoted, #vacation is a comment to YAML (quote it: "#vacation")'),
         ("ask: #vacation", 'unquoted, #vacation is a comment to YAML (quote it: "#vacation")'),
         ("by: [#vacation]", 'unquoted, #vacation is a comment to YAML (quote it: "#vacation")'),
+        ("by:\n              - #vacation", 'unquoted, #vacation is a comment to YAML (quote it: "#vacation")'),
         ("by: @hr", "unquoted, '@hr' is not allowed: '@' has a meaning of its own in YAML (quote it: \"@hr\")"),
         ("by: [x@y.org, @hr-leads]", "unquoted, '@hr-leads' is not allowed: '@' has a meaning of its own in YAML (quote it: \"@hr-leads\")"),
         ("ask: {{ inputs.x }}", 'unquoted, {{ inputs.x }} is no text to YAML (quote it: "{{ inputs.x }}")'),
@@ -200,10 +221,44 @@ def test_quote_it_is_said_and_the_rest_is_read_as_it_was_meant(load, line, probl
         """)
 
     first, *rest = told(loaded)
-    assert first == f"6: {problem}"
+    assert first == f"{6 + line.count(chr(10))}: {problem}"
     # The meant value takes the torn one's place: what it is then told for is its own, and so is the next line.
-    assert rest[-1] == "7: step 'a', hold.timeout: must be a duration like 10s, 2d or 1h30m"
+    assert rest[-1].endswith(": step 'a', hold.timeout: must be a duration like 10s, 2d or 1h30m")
     assert not any("is empty" in each for each in rest)
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ("run: 5", 'step \'a\', run: must be text, and 5 without quotes is not (quote it: "5")'),
+        ("run: nothing", "step 'a', run: 'nothing' is not module:function (a function at the top of a module)"),
+        ("uses: Http Request", "step 'a', uses: 'Http Request' is no name of an action (it looks like 'http.request')"),
+        ('delay: 1m, if: true', 'step \'a\', if: must be text, and true without quotes is not (quote it: "true")'),
+        ("delay: 10", "step 'a', delay: 10 does not say of what (did you mean '10s'?)"),
+        ("hold: x", "step 'a', hold: must be a mapping, not 'x'"),
+        ("hold: {by: }", "step 'a', hold.by: is empty; it must be a list"),
+        ("hold: {timeout: 9999d}", "step 'a', hold.timeout: must be at most 3660 days"),
+        ("hold: {timeout: 0s}", "step 'a', hold.timeout: must be more than 0s"),
+        ("hold: {via: []}", "step 'a', hold.via: names no place; leave it out to reach each person where they can be reached"),
+        ("hold: {form: [{name: x}]}", "step 'a', hold.form.x: 'type' is missing (one of string, integer, number, boolean, date, time, datetime, duration, select, multiselect, email, url, json, secret)"),
+        ("approval: {approvers: []}", "step 'a', approval.approvers: is empty (it needs at least one)"),
+        ("approval: {approvers: ['@x'], quorum: [2]}", "step 'a', approval.quorum: must be a whole number or 'any' or 'all', not a list"),
+        ("approval: {approvers: ['@x'], quorum: 0}", "step 'a', approval.quorum: must be at least 1"),
+        ("approval: {approvers: ['@x'], via: [{slak: x}]}", "step 'a', approval.via: unknown key 'slak' (did you mean 'slack'?)"),
+        ("delay: 1m, hold: {}", "step 'a': has hold and delay; a step waits for one thing, so make them two steps"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_told_in_the_authors_words(load, step, problem):
+    assert f"3: {problem}" in told(load(f"flow: a\nsteps:\n- {{id: a, {step}}}\n"))
+
+
+def test_keys_are_the_files_and_not_pythons(load):
+    problems = told(load("flow: a\nsteps: [{id: a, delay: 1m, if_: x, with_: {}}]\n"))
+
+    assert problems == [
+        "2: step 'a': unknown key 'if_' (did you mean 'if'?)",
+        "2: step 'a': unknown key 'with_' (did you mean 'with'?)",
+    ]
 
 
 def test_two_unquoted_handles_are_both_told(load):
@@ -233,6 +288,7 @@ def test_a_real_comment_is_nobodys_mistake(load):
         ("flow: a\ntitle: 'x\n" + STEP, "2: a quote is opened here and never closed (close it on the same line)"),
         ("flow: a\ntitle: x: y\n" + STEP, "2: a ':' stands where none can; is the value unquoted, or the indentation off? (a text with ': ' in it needs quotes)"),
         ("flow: a\nsteps: [{id: a, delay: 1m]\n", "2: a '{' is opened here and not closed as it should be (check the brackets, commas and quotes from here on)"),
+        ("flow: a\n" + STEP + "- b\n", "3: this line does not belong to what stands above it (check its indentation, '- ' and ':')"),
         ("flow: a\ntitle: *x\n" + STEP, "2: '*x' repeats something that is not there above it (a text that starts with * needs quotes)"),
         ("flow: a\n" + STEP + "---\nflow: b\n", "3: a second document starts here ('---') (one flow per file)"),
         ("flow: a\ntitle: x\x00y\n" + STEP, "2: the character U+0000 cannot stand in YAML; is this a text file?"),

@@ -109,6 +109,13 @@ def test_durations_are_spelled_as_authors_spell_them():
     assert definitions["Retry"]["properties"]["delay"]["default"] == "10s"
 
 
+def test_a_field_is_told_apart_by_its_type_so_an_editor_asks_for_it():
+    fields = [part for part in flow_schema()["$defs"].values() if "const" in part["properties"].get("type", {})]
+
+    assert len(fields) == 14
+    assert all({"name", "type"} <= set(part["required"]) for part in fields)
+
+
 def test_the_schema_is_the_callers_own():
     flow_schema()["properties"].clear()
 

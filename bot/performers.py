@@ -1,0 +1,168 @@
+"""Performs the actions of steps: renders ``with``, opens the secrets, calls the action, masks what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from flows.context import Context, context
+from flows.definition import Step
+from flows.engine import SECRET
+from flows.errors import ActionError, UnknownAction
+from flows.expressions import Escape, ExpressionError
+from flows.forms import MASK
+from flows.functions import Functions
+from flows.ids import Ids
+from flows.people import Person
+from flows.ports import Action, ActionCall, Json
+from flows.store.reads import Brief
+from flows.vault import Vault
+from integrations.gmail.action import GmailSendParams
+from integrations.http.log import LogParams
+from integrations.http.request import HttpRequestParams
+from integrations.slack.actions import PostMessageParams, SendDirectMessageParams
+from integrations.slack.text import escape as escape_slack
+
+MAX_OUTPUT = 1 << 20
+"""Bytes of JSON that one step may hand on; it is read again by each step that names it."""
+
+
+def builtin_actions() -> Mapping[str, type[BaseModel]]:
+    """The actions that a flow may use, with the model of their ``with``: what ``signoff check`` knows."""
+    return {
+        "http.request": HttpRequestParams,
+        "log": LogParams,
+        "gmail.send": GmailSendParams,
+        "slack.post_message": PostMessageParams,
+        "slack.send_direct_message": SendDirectMessageParams,
+    }
+
+
+class Performers:
+    """``flows.runner.Performer`` over the actions that this installation has set up."""
+
+    def __init__(self, actions: Iterable[Action], functions: Functions, vault: Vault, ids: Ids) -> None:
+        self._actions = {action.name: action for action in actions}
+        self._functions = functions
+        self._vault = vault
+        self._ids = ids
+        self.folders: Mapping[str, Path] = {}
+        """Where the flow file of each flow stands; set when flows are loaded."""
+
+    async def perform(self, brief: Brief, call: ActionCall) -> Json:
+        step = brief.step.step
+        hidden = self._unseal(brief)
+        try:
+            async with asyncio.timeout(step.timeout.total_seconds() if step.timeout and step.uses else None):
+                output = await self._perform(brief, step, hidden, call)
+        except TimeoutError as error:
+            raise ActionError(f"no answer within {step.timeout}", retryable=True, uncertain=True) from error
+        except ActionError as error:
+            raise _masked_error(error, hidden.values()) from None
+        output = _masked(output, list(hidden.values()))
+        if len(to_json(output)) > MAX_OUTPUT:
+            raise ActionError(f"the output is larger than {MAX_OUTPUT // 1024} KiB of JSON")
+        return output
+
+    async def _perform(self, brief: Brief, step: Step, hidden: Mapping[str, str], call: ActionCall) -> Json:
+        says, escape = _mrkdwn() if (step.uses or "").startswith("slack.") else (None, None)
+        values = self._context(brief, hidden, says)
+        try:
+            params = brief.step.params.render(values, escape=escape)
+        except ExpressionError as error:
+            where = ".".join(map(str, error.where))
+            raise ActionError(f"with.{where}: {error}" if where else f"with: {error}") from None
+        if step.uses is None:
+            assert isinstance(step.run, str)  # a step with an action has one of the two
+            folder = self.folders.get(brief.plan.flow.flow, Path())
+            return await self._functions.call(step.run, folder, params, values, timeout=step.timeout)
+        action = self._actions.get(step.uses)
+        if action is None:
+            raise UnknownAction(_missing(step.uses))
+        try:
+            checked = action.params.model_validate(params)
+        except ValidationError as error:
+            raise ActionError(f"with: {_problems(error)}") from None
+        return await action.perform(call, checked)
+
+    def _context(self, brief: Brief, hidden: Mapping[str, str], says: Callable[[Person], str] | None) -> Context:
+        known = brief.known
+        if hidden:
+            inputs = {name: hidden.get(name, value) for name, value in known.run.inputs.items()}
+            known = replace(known, run=replace(known.run, inputs=inputs))
+        return context(brief.step, known, self._ids, says=says) if says else context(brief.step, known, self._ids)
+
+    def _unseal(self, brief: Brief) -> dict[str, str]:
+        references = [name for name, value in brief.known.run.inputs.items() if value == {SECRET: name}]
+        try:
+            return {name: self._vault.unseal(brief.secrets[name], about=name) for name in references}
+        except (KeyError, ValueError) as error:
+            # Time does not help, and the step has not failed: an operator has to bring the key back.
+            raise UnknownAction(str(error)) from error
+
+
+def _mrkdwn() -> tuple[Callable[[Person], str], Escape]:
+    """How persons and texts go into Slack: persons as mentions, everything else inert.
+
+    A person prints as a mark that only this rendering knows, so that it survives ``join`` and the escaping; no
+    text that somebody typed can contain it.
+    """
+    mark = f"\ue000{secrets.token_hex(8)}:"
+
+    def says(person: Person) -> str:
+        return f"{mark}{person.slack.rpartition('/')[2]}\ue001" if person.slack else person.name
+
+    def escape(text: str) -> str:
+        head, *rest = text.split(mark)
+        parts = [escape_slack(head)]
+        for part in rest:
+            user, _, after = part.partition("\ue001")
+            parts.append(f"<@{user}>{escape_slack(after)}")
+        return "".join(parts)
+
+    return says, escape
+
+
+def _missing(name: str) -> str:
+    if name not in builtin_actions():
+        return f"there is no action {name!r} in this version of Signoff"
+    owner = name.partition(".")[0].capitalize()
+    return f"{name} needs {owner}, which is not set up; set it up and retry"
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}"
+        for problem in error.errors(include_input=False)
+    )
+
+
+def _masked(value: Any, hidden: list[str]) -> Json:
+    """The value without the secrets that it may quote."""
+    if not hidden:
+        return value
+    if isinstance(value, str):
+        for secret in hidden:
+            value = value.replace(secret, MASK)
+        return value
+    if isinstance(value, dict):
+        return {_masked(key, hidden): _masked(each, hidden) for key, each in value.items()}
+    return [_masked(each, hidden) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _masked_error(error: ActionError, hidden: Iterable[str]) -> ActionError:
+    if not (secrets_ := list(hidden)):
+        return error
+    return ActionError(
+        _masked(str(error), secrets_),
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+        uncertain=error.uncertain,
+    )

@@ -1,0 +1,147 @@
+"""The actions ``slack.post_message`` and ``slack.send_direct_message``: a flow says something in Slack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from flows.ports import ActionCall, Json
+from integrations.slack.answers import Posted
+from integrations.slack.client import SlackClient
+from integrations.slack.delivery import Message, deliver, permalink
+from integrations.slack.directory import SlackDirectory
+from integrations.slack.failures import SlackError
+from integrations.slack.text import POSTED_TEXT, clip
+
+_BLOCKS = 50  # Slack's limit for one message
+_RECIPIENTS = 100  # one message each, at about one a second
+
+_CHANNEL = re.compile(r"#[^\s#@,<>&]{1,80}|[CDG][A-Z0-9]{6,}")
+_USER = re.compile(r"(?:[TE][A-Z0-9]{2,20}/)?([UW][A-Z0-9]{2,20})")
+_EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
+_THREAD = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
+
+
+def _channel(value: str) -> str:
+    if not _CHANNEL.fullmatch(value):
+        raise ValueError("is no channel; write #vacation or a channel id like C024BE91L")
+    return value
+
+
+def _recipient(value: str) -> str:
+    user = _USER.fullmatch(value)
+    if user is not None:
+        return user[1]
+    if _EMAIL.fullmatch(value):
+        return value.lower()
+    raise ValueError("is nobody; write a mail address or a Slack user id like U024BE7LH")
+
+
+def _said(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty; Slack posts no empty message")
+    return value
+
+
+def _thread(value: str) -> str:
+    if not _THREAD.fullmatch(value):
+        raise ValueError("is no ts of a message, like '1700000000.000100'")
+    return value
+
+
+Recipient = Annotated[str, AfterValidator(_recipient)]
+
+
+class _Said(BaseModel):
+    """What both actions say. ``text`` arrives ready for Slack: what people wrote escaped, people rendered as mentions.
+
+    With ``blocks`` (Block Kit, at most 50) it is what notifications show.
+    """
+
+    # Texts may hold what an error must not repeat.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    text: Annotated[str, AfterValidator(_said)] = Field(repr=False)
+    blocks: list[dict[str, Json]] | None = Field(default=None, max_length=_BLOCKS, repr=False)
+
+
+class PostMessageParams(_Said):
+    """``with`` of ``slack.post_message``. ``thread_ts`` is the ``ts`` of the message that is answered."""
+
+    channel: Annotated[str, AfterValidator(_channel)]
+    thread_ts: Annotated[str, AfterValidator(_thread)] | None = None
+
+
+class SendDirectMessageParams(_Said):
+    """``with`` of ``slack.send_direct_message``. ``to`` is a mail address or a Slack user id, or a list of them."""
+
+    to: Recipient | Annotated[list[Recipient], Field(min_length=1, max_length=_RECIPIENTS)]
+
+
+class PostMessage:
+    """Performs ``slack.post_message``. The client stays its owner's to close; ``now`` gives aware UTC."""
+
+    name: ClassVar[str] = "slack.post_message"
+    params: ClassVar[type[BaseModel]] = PostMessageParams
+
+    def __init__(self, slack: SlackClient, *, now: Callable[[], datetime]) -> None:
+        self._slack = slack
+        self._now = now
+
+    async def perform(self, call: ActionCall, params: PostMessageParams) -> Json:
+        """``{channel, ts, permalink}``: the channel's id, the message's id in it, its address or null."""
+        message = Message(_fitting(params.text), params.blocks, params.thread_ts)
+        (posted,) = await deliver(self._slack, call, [params.channel], message, now=self._now)
+        return await _output(self._slack, posted)
+
+
+class SendDirectMessage:
+    """Performs ``slack.send_direct_message``. Client and directory stay their owner's; ``now`` gives aware UTC."""
+
+    name: ClassVar[str] = "slack.send_direct_message"
+    params: ClassVar[type[BaseModel]] = SendDirectMessageParams
+
+    def __init__(self, slack: SlackClient, directory: SlackDirectory, *, now: Callable[[], datetime]) -> None:
+        self._slack = slack
+        self._directory = directory
+        self._now = now
+
+    async def perform(self, call: ActionCall, params: SendDirectMessageParams) -> Json:
+        """As ``slack.post_message`` for one recipient; for a list ``{messages: [{to, channel, ts, permalink}]}``.
+
+        Somebody who stands in the list twice, as address and as id, gets one message. Nothing is sent unless every
+        recipient is found.
+        """
+        recipients = [params.to] if isinstance(params.to, str) else params.to
+        places = {to: await self._place(to) for to in recipients}
+        unique = list(dict.fromkeys(places.values()))
+        message = Message(_fitting(params.text), params.blocks)
+        posted = dict(zip(unique, await deliver(self._slack, call, unique, message, now=self._now), strict=True))
+        outputs = {place: await _output(self._slack, posted[place]) for place in unique}
+        if isinstance(params.to, str):
+            return outputs[unique[0]]
+        return {"messages": [{"to": to, **outputs[place]} for to, place in places.items()]}
+
+    async def _place(self, to: str) -> str:
+        if "@" not in to:
+            return await self._slack.open_direct(to)
+        user = (await self._directory.by_email(to)).value
+        if user is None:
+            raise SlackError(f"Nobody in Slack has the mail address {to}.", code="users_not_found")
+        return await self._slack.open_direct(user.id)
+
+
+def _fitting(text: str) -> str:
+    """The text, or as much as Slack shows, with a note of how much is missing."""
+    if len(text) <= POSTED_TEXT:
+        return text
+    note = f"\n(cut: Slack shows {POSTED_TEXT:,} of {len(text):,} characters)"
+    return clip(text, POSTED_TEXT - len(note)) + note
+
+
+async def _output(slack: SlackClient, posted: Posted) -> dict[str, Json]:
+    return {"channel": posted.channel, "ts": posted.ts, "permalink": await permalink(slack, posted)}

@@ -1,0 +1,89 @@
+"""Readings that are kept for a while, one call at a time for each thing that is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, NamedTuple, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_MANY = 10_000  # kept readings; more are looked through for expired ones
+
+
+class Reading(NamedTuple, Generic[V]):
+    """What was read, and when it was asked for: it may have changed since."""
+
+    value: V
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[V]):
+    reading: Reading[V]
+    expires: float  # by the monotonic clock: a wall clock that is stepped back keeps nothing too long
+
+
+class Readings(Generic[K, V]):
+    """Reads by key through ``read`` and keeps what it gets for ``ttl``. Errors are not kept.
+
+    However many ask for a key at once, one call is made, and all get its result or its error.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[K], Awaitable[V]],
+        *,
+        ttl: timedelta,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._read = read
+        self._ttl = ttl.total_seconds()
+        self._now = now
+        self._monotonic = monotonic
+        self._kept: dict[K, _Kept[V]] = {}
+        self._under_way: dict[K, asyncio.Task[Reading[V]]] = {}
+
+    async def get(self, key: K, *, fresh: bool = False) -> Reading[V]:
+        """The reading for ``key``; ``fresh`` passes over what is kept, and joins a call that is under way."""
+        kept = None if fresh else self.kept(key)
+        if kept is not None:
+            return kept
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._renew(key))
+            task.add_done_callback(_heard)
+        # Shared, so somebody who gives up must not stop it for the others.
+        return await asyncio.shield(task)
+
+    def kept(self, key: K) -> Reading[V] | None:
+        """The reading for ``key`` if there is one that has not expired."""
+        kept = self._kept.get(key)
+        return kept.reading if kept is not None and self._monotonic() < kept.expires else None
+
+    def keep(self, key: K, reading: Reading[V]) -> None:
+        """Keep what was read in another way, for ``ttl`` from now."""
+        now = self._monotonic()
+        if len(self._kept) >= _MANY:
+            self._kept = {key: kept for key, kept in self._kept.items() if now < kept.expires}
+        self._kept[key] = _Kept(reading, now + self._ttl)
+
+    async def _renew(self, key: K) -> Reading[V]:
+        # The instant before the call, so that a reading never claims to be younger than it is.
+        read_at = self._now()
+        try:
+            reading = Reading(await self._read(key), read_at)
+            self.keep(key, reading)
+        finally:
+            del self._under_way[key]
+        return reading
+
+
+def _heard(task: asyncio.Task[Reading[V]]) -> None:
+    """Look at the error, so that one nobody waits for any more is not reported as never retrieved."""
+    if not task.cancelled():
+        task.exception()
