@@ -71,27 +71,31 @@ class Known:
 def context(plan: StepPlan, known: Known, ids: Ids, *, says: Callable[[Person], str] = _by_name) -> Context:
     """The values for the expressions of one step. ``says`` decides how a person prints.
 
-    Steps that have not run, or never will, read as null; whatever an expression may name is there.
+    Steps that have not run, or never will, read as null; whatever an expression may name is there, and whatever
+    was loaded besides (for a Python function: all steps before it).
     """
     run = known.run
-    reads = plan.condition_reads | plan.opening_reads | plan.params_reads
     steps = {
         path: _step(known.steps.get(path), known.answers.get(path), known.people, says)
-        for path in reads.outputs | reads.answers
+        for path in plan.reads.outputs | plan.reads.answers | known.steps.keys()
     }
     nearest = steps.get(plan.answered) if plan.answered else None
     return {
         "inputs": run.inputs,
-        "run": {
-            "id": ids.run(run.id),
-            "url": ids.run_url(run.id),
-            "flow": run.flow,
-            "requester": _someone(run.requester, known.people, says),
-        },
+        "run": _run(run, known, ids, says) if plan.reads_run else {},
         "steps": steps,
         "approvers": nearest["approvers"] if nearest else [],
         "resume": nearest["form"] if nearest else None,
         "resumes": [decision["form"] for decision in nearest["decisions"]] if nearest else [],
+    }
+
+
+def _run(run: Run, known: Known, ids: Ids, says: Callable[[Person], str]) -> dict[str, Any]:
+    return {
+        "id": ids.run(run.id),
+        "url": ids.run_url(run.id),
+        "flow": run.flow,
+        "requester": _someone(run.requester, known.people, says),
     }
 
 

@@ -18,7 +18,7 @@ from flows.effects import PerformAction
 from flows.errors import NotAllowed, UnknownEffect, UnknownFlow, UnknownRun, UnknownSuspension
 from flows.events import ActionSkipped, CancelRequested, DecisionMade
 from flows.expressions import ExpressionError
-from flows.forms import validate
+from flows.forms import StringField, validate
 from flows.handles import InvalidHandle, normalise
 from flows.ids import Ids
 from flows.people import PersonId, Roster
@@ -44,7 +44,10 @@ class Once:
 
 
 class Engine:
-    """The engine's front. ``directory`` says who is who; flows are those of the last ``use``."""
+    """The engine's front. ``directory`` says who is who; flows are those of the last ``use``.
+
+    ``as_admin=False`` leaves an admin's rights out: for a door whose caller may act for an admin, but not as one.
+    """
 
     def __init__(self, store: SqliteStore, directory: Directory, vault: Vault, clock: Clock) -> None:
         self._store = store
@@ -112,6 +115,7 @@ class Engine:
         values: Mapping[str, Json] | None = None,
         digest: bytes | None = None,
         via_token: str | None = None,
+        as_admin: bool = True,
     ) -> Run:
         """Record one person's answer. Returns the run as it is then.
 
@@ -123,10 +127,10 @@ class Engine:
             person=person,
             verdict=verdict,
             door=door,
-            comment=(comment or "").strip() or None,
+            comment=_said("comment", comment),
             values=values or {},
             digest=digest,
-            admin=self._directory.is_admin(person),
+            admin=as_admin and self._directory.is_admin(person),
             via_token=via_token,
         )
         try:
@@ -136,10 +140,12 @@ class Engine:
             memberships = await self._directory.memberships(person, needed.groups)
             return await self._store.transact(run, replace(event, memberships=memberships))
 
-    async def cancel(self, run: int, person: PersonId, *, door: Door, reason: str | None = None) -> Run:
-        """Cancel a run. Raises ``UnknownRun``, ``NotAllowed``, ``RunFinished``."""
-        admin = self._directory.is_admin(person)
-        return await self._store.transact(run, CancelRequested(person, door, reason, admin))
+    async def cancel(
+        self, run: int, person: PersonId, *, door: Door, reason: str | None = None, as_admin: bool = True
+    ) -> Run:
+        """Cancel a run. Raises ``UnknownRun``, ``NotAllowed``, ``RunFinished``, ``InvalidForm`` for the reason."""
+        admin = as_admin and self._directory.is_admin(person)
+        return await self._store.transact(run, CancelRequested(person, door, _said("reason", reason), admin))
 
     async def retry(self, effect: int, person: PersonId) -> None:
         """Let a parked effect be performed again. Admins only."""
@@ -162,17 +168,17 @@ class Engine:
 
     # -- looking ------------------------------------------------------------------------------------------------
 
-    async def run(self, run: int, reader: PersonId) -> RunView:
+    async def run(self, run: int, reader: PersonId, *, as_admin: bool = True) -> RunView:
         """A run, for somebody who may read it; for anybody else it is ``UnknownRun``."""
         view = await self._store.read(lambda c, plans: reads.run_view(c, plans, run))
-        if not await self._may_read(view, reader):
+        if not await self._may_read(view, reader, as_admin):
             raise UnknownRun("There is no such run.")
         return view
 
-    async def suspension(self, run: int, n: int, reader: PersonId) -> SuspensionView:
+    async def suspension(self, run: int, n: int, reader: PersonId, *, as_admin: bool = True) -> SuspensionView:
         """A suspension, for somebody who may read it; for anybody else it is ``UnknownSuspension``."""
         view = await self.peek(run, n)
-        if view is None or not await self._may_read(view, reader):
+        if view is None or not await self._may_read(view, reader, as_admin):
             raise UnknownSuspension("There is no such approval.")
         return view
 
@@ -182,10 +188,15 @@ class Engine:
 
     async def waiting_for(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """What waits for this person, by name or through a group, the nearest deadline first."""
-        groups = await self._store.read(lambda c, _: reads.groups_waiting(c))
-        belongs = (await self._directory.memberships(person, groups)).groups if groups else ()
-        seats: list[PersonId | str] = [person, *belongs]
+        seats = await self._seats(person)
         return await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit, offset=offset))
+
+    async def waiting_around(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
+        """What waits for this person or was requested by them, the nearest deadline first."""
+        seats = await self._seats(person)
+        return await self._store.read(
+            lambda c, plans: reads.waiting(c, plans, seats, requester=person, limit=limit, offset=offset)
+        )
 
     async def waiting(self, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """Everything that waits for people, the nearest deadline first."""
@@ -206,8 +217,14 @@ class Engine:
         if not self._directory.is_admin(person):
             raise NotAllowed("Only an admin may do this.")
 
-    async def _may_read(self, view: RunView | SuspensionView, reader: PersonId) -> bool:
-        admin = self._directory.is_admin(reader)
+    async def _seats(self, person: PersonId) -> list[PersonId | str]:
+        """The seats that a person could fill now: their own, and those of their groups."""
+        groups = await self._store.read(lambda c, _: reads.groups_waiting(c))
+        belongs = (await self._directory.memberships(person, groups)).groups if groups else ()
+        return [person, *belongs]
+
+    async def _may_read(self, view: RunView | SuspensionView, reader: PersonId, as_admin: bool) -> bool:
+        admin = as_admin and self._directory.is_admin(reader)
         if views.may_read(view, reader, admin=admin):
             return True
         groups = views.groups_of(view)
@@ -231,6 +248,15 @@ class Engine:
                 except (ExpressionError, InvalidHandle):
                     continue  # said by the step, when it is reached
         return await self._directory.resolve(handles) if handles else None
+
+
+_WORDS = {name: (StringField(name=name, required=False, multiline=True),) for name in ("comment", "reason")}
+
+
+def _said(name: str, text: str | None) -> str | None:
+    """What a person wrote, bounded and without what cannot be stored; None for nothing. Raises ``InvalidForm``."""
+    said = validate(_WORDS[name], {name: text})[name]
+    return (said or "").strip() or None
 
 
 def _fingerprint(flow: str, inputs: Mapping[str, object]) -> bytes:

@@ -8,12 +8,13 @@ the chain holds. Without the salt a short payload could be guessed from its hash
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from pydantic_core import to_json
 
 from flows.events import DecisionMade, Event, Fact
 from flows.instants import to_ms
@@ -42,11 +43,8 @@ def payload(event: Event | None, facts: Iterable[Fact]) -> str:
 
     Outputs of actions are not in it: they belong to the run, not to the question who decided what.
     """
-    return json.dumps(
-        {"event": _record(event) if event else None, "facts": [_record(fact) for fact in facts]},
-        separators=(",", ":"),
-        ensure_ascii=False,
-    )
+    record = {"event": _record(event) if event else None, "facts": [_record(fact) for fact in facts]}
+    return to_json(record).decode()
 
 
 def commitment(salt: bytes, text: str) -> bytes:
@@ -69,6 +67,7 @@ def broken_at(entries: Iterable[Entry]) -> int | None:
     return None
 
 
+_PLAIN = frozenset({str, int, bool})
 _OMITTED = frozenset({"output", "roster"})
 
 
@@ -76,7 +75,9 @@ def _record(thing: Event | Fact) -> dict[str, Json]:
     record: dict[str, Json] = {"is": type(thing).__name__}
     for name in _NAMES[type(thing)]:
         value = getattr(thing, name)
-        if value is not None and value != ():
+        if type(value) in _PLAIN:
+            record[name] = value
+        elif value is not None and value != ():
             record[name] = _plain(value)
     if isinstance(thing, DecisionMade) and thing.digest is None:
         record["digest"] = "not shown"

@@ -71,7 +71,6 @@ from flows.ports import Json
 from flows.request import digest
 from flows.run import (
     Answer,
-    Approvers,
     Close,
     Closing,
     Decision,
@@ -256,7 +255,7 @@ def _check_reachable(draft: _Draft) -> None:
         try:
             if plan.condition is not None and not plan.condition.test(draft.context(plan)):
                 continue
-            handles = _handles(draft, plan)
+            handles = _handles(plan, draft.context(plan))
         except (ExpressionError, InvalidHandle):
             continue  # said where the step is reached, with its name
         roster = draft.run.roster
@@ -273,7 +272,7 @@ def _open(draft: _Draft, plan: StepPlan, step: StepRun) -> None:
         if plan.delay is not None:
             return _open_delay(draft, plan.delay, step)
         values = draft.context(plan)
-        handles = _handles(draft, plan)
+        handles = _handles(plan, values)
         roster = draft.run.roster
         if handles and (roster is None or not roster.covers(handles, now=draft.now)):
             draft.put(replace(step, state=StepState.RESOLVING))
@@ -312,6 +311,9 @@ def _open_wait(
     )
     suspension = replace(suspension, digest=digest(draft.plan.flow, plan.step, draft.run, suspension))
     channels = iter([_line(template.render(values)) for template in plan.channels])
+    if not plan.more_handles and draft.run.roster is not None:
+        # Nobody will ask it again; in a run that waits for weeks it only takes room.
+        draft.run = replace(draft.run, roster=None)
     _suspend(draft, step, suspension)
     for place in wait.via or (None,):
         if isinstance(place, SlackPlace):
@@ -563,9 +565,8 @@ def _because(comment: str | None) -> str:
 # -- values ---------------------------------------------------------------------------------------------------
 
 
-def _handles(draft: _Draft, plan: StepPlan) -> tuple[str, ...]:
+def _handles(plan: StepPlan, values: Context) -> tuple[str, ...]:
     """The approvers' handles as rendered: a template may give one handle or a list of them."""
-    values = draft.context(plan)
     found: list[str] = []
     for template in plan.handles:
         value = template.render(values)
@@ -597,13 +598,19 @@ def _line(value: object) -> str:
 
 @dataclass
 class _Draft:
-    """One transition in the making: the slice, with the new rows laid over it."""
+    """One transition in the making: the slice, with the new rows laid over it.
+
+    The run's counters are kept beside its row until the end, so that the row is made anew once.
+    """
 
     plan: Plan
     slice: Slice
     now: datetime
     ids: Ids
     run: Run = field(init=False)
+    acting: int = field(init=False)
+    waiting: int = field(init=False)
+    newest: int = field(init=False)
     steps: dict[Path, StepRun] = field(init=False)
     suspensions: dict[int, Suspension] = field(init=False)
     answers: dict[Path, Answer] = field(init=False)
@@ -614,6 +621,7 @@ class _Draft:
 
     def __post_init__(self) -> None:
         self.run = self.slice.run
+        self.acting, self.waiting, self.newest = self.run.acting, self.run.waiting, self.run.suspensions
         self.steps = dict(self.slice.steps)
         self.suspensions = dict(self.slice.suspensions)
         self.answers = dict(self.slice.answers)
@@ -622,17 +630,17 @@ class _Draft:
         """Lay a step run over the slice, and keep the run's counters true."""
         before = self.steps.get(step.path)
         self.steps[step.path] = step
-        acting = _counts(step, _ACTING) - _counts(before, _ACTING)
-        waiting = _counts(step, _WAITING) - _counts(before, _WAITING)
-        if acting or waiting:
-            self.run = replace(self.run, acting=self.run.acting + acting, waiting=self.run.waiting + waiting)
+        self.acting += (step.state in _ACTING) - (before is not None and before.state in _ACTING)
+        self.waiting += (step.state is StepState.SUSPENDED) - (
+            before is not None and before.state is StepState.SUSPENDED
+        )
 
     def next_n(self, step: StepRun) -> int:
         """The number of the suspension that this step run opens: the one that it has, else a new one."""
         if step.suspension is not None:
             return step.suspension
-        self.run = replace(self.run, suspensions=self.run.suspensions + 1)
-        return self.run.suspensions
+        self.newest += 1
+        return self.newest
 
     def decide(self, decision: Decision) -> None:
         self.decisions.append(decision)
@@ -655,7 +663,13 @@ class _Draft:
         if not self.facts and self.run is before.run and self.steps == before.steps:
             return Transition(before.run, effects=tuple(self.effects), refusal=refusal)
         return Transition(
-            run=replace(self.run, version=self.run.version + 1),
+            run=replace(
+                self.run,
+                version=self.run.version + 1,
+                acting=self.acting,
+                waiting=self.waiting,
+                suspensions=self.newest,
+            ),
             steps=tuple(step for path, step in self.steps.items() if before.steps.get(path) is not step),
             suspensions=tuple(s for n, s in self.suspensions.items() if before.suspensions.get(n) is not s),
             decisions=tuple(self.decisions),
@@ -668,11 +682,3 @@ class _Draft:
 
 
 _ACTING = (StepState.ACTING, StepState.RESOLVING)
-_WAITING = (StepState.SUSPENDED,)
-
-
-def _counts(step: StepRun | None, states: tuple[StepState, ...]) -> int:
-    return int(step is not None and step.state in states)
-
-
-__all__ = ["Approvers", "Transition", "advance", "start"]

@@ -6,8 +6,8 @@ of 300. Which ones these are is known when the flow is loaded; here is where it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from flows.definition import Approval, Flow, Hold, SlackPlace, Step, Wait
@@ -39,7 +39,8 @@ class StepPlan:
     """One step, compiled.
 
     ``condition_reads`` is for ``if``, ``opening_reads`` for what is rendered when its wait opens,
-    ``params_reads`` for ``with``. ``answered`` is the nearest step before it whose wait people answer, which
+    ``params_reads`` for ``with``, ``performing_reads`` for that and for what a Python function may ask for by the
+    names of its parameters; ``reads_run`` is whether any of them names ``run``. ``answered`` is the nearest step before it whose wait people answer, which
     the shorthands stand for. ``event_reads`` is all that an event of this step can bring to be rendered.
     """
 
@@ -57,20 +58,29 @@ class StepPlan:
     condition_reads: Reads
     opening_reads: Reads
     params_reads: Reads
+    performing_reads: Reads
+    reads_run: bool
     event_reads: Reads = field(default_factory=Reads)
+    more_handles: bool = False
+    """Whether a later step asks people too."""
 
-    @property
+    @cached_property
     def path(self) -> Path:
         return self.step.id
 
-    @property
+    @cached_property
+    def reads(self) -> Reads:
+        """All that any of its expressions reads."""
+        return self.condition_reads | self.opening_reads | self.params_reads
+
+    @cached_property
     def static_handles(self) -> bool:
         """Whether the approvers can be worked out before the run starts: from its inputs alone."""
         return bool(self.handles) and all(
             name[0] in ("inputs", "run") for template in self.handles for name in template.names
         )
 
-    @property
+    @cached_property
     def static_condition(self) -> bool:
         return self.condition is None or all(name[0] in ("inputs", "run") for name in self.condition.names)
 
@@ -89,16 +99,17 @@ class Plan:
         steps: list[StepPlan] = []
         answered: Path | None = None
         for index, step in enumerate(flow.steps):
-            steps.append(_compile(step, index, answered))
+            steps.append(_compile(step, index, answered, flow.steps[:index]))
             if step.wait is not None:
                 answered = step.id
         # From the last step backwards: what a step can bring to be rendered includes what follows it, up to the
         # first step that certainly stops there, which is one without a condition.
         following = Reads()
+        more_handles = False
         planned: list[StepPlan] = []
         for plan in reversed(steps):
-            own = plan.opening_reads | following
-            planned.append(_with_reads(plan, own))
+            planned.append(replace(plan, event_reads=plan.opening_reads | following, more_handles=more_handles))
+            more_handles = more_handles or bool(plan.handles)
             entering = plan.condition_reads | (Reads() if plan.step.action else plan.opening_reads)
             following = entering | following if plan.condition is not None else entering
         return cls(flow, tuple(reversed(planned)), flow.content_hash())
@@ -117,11 +128,7 @@ class Plan:
         return self.steps[index] if index < len(self.steps) else None
 
 
-def _with_reads(plan: StepPlan, reads: Reads) -> StepPlan:
-    return StepPlan(**{**{name: getattr(plan, name) for name in StepPlan.__dataclass_fields__}, "event_reads": reads})
-
-
-def _compile(step: Step, index: int, answered: Path | None) -> StepPlan:
+def _compile(step: Step, index: int, answered: Path | None, before: Sequence[Step]) -> StepPlan:
     wait = step.wait
     condition = Expression.compile(step.if_) if step.if_ else None
     params = compile_value(dict(step.with_))
@@ -134,6 +141,7 @@ def _compile(step: Step, index: int, answered: Path | None) -> StepPlan:
     delay = Template.compile(step.delay) if step.delay else None
     templates = default_templates(wait.form) if wait else {}
     defaults = compile_value(dict(templates)) if templates else None
+    params_reads = _reads([params], answered)
     opening = [ask, delay, defaults, *handles, *channels, *(value for _, value in show)]
     return StepPlan(
         step=step,
@@ -149,8 +157,17 @@ def _compile(step: Step, index: int, answered: Path | None) -> StepPlan:
         defaults=defaults,
         condition_reads=_reads([condition], answered),
         opening_reads=_reads(opening, answered),
-        params_reads=_reads([params], answered),
+        params_reads=params_reads,
+        reads_run=step.run is not None
+        or any(name[0] == "run" for part in (condition, params, *opening) if part is not None for name in part.names),
+        performing_reads=params_reads | _everything(before) if step.run else params_reads,
     )
+
+
+def _everything(before: Sequence[Step]) -> Reads:
+    # Which of it the function asks for is not in the definition, and its parameters may change while a run waits.
+    answers = frozenset(step.id for step in before if step.wait is not None)
+    return Reads(frozenset(step.id for step in before), answers)
 
 
 def _handles(wait: Wait | None) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pydantic_core import to_json
 
 from flows.definition import Flow, Step
 from flows.forms import Field, mask
@@ -48,12 +49,12 @@ def digest(flow: Flow, step: Step, run: Run, suspension: Suspension) -> bytes:
         suspension.n,
         suspension.ask,
         mask(flow.inputs, run.inputs),
-        suspension.show,
+        dict(suspension.show),
         _form_body(step),
-        suspension.defaults,
+        dict(suspension.defaults),
     ]
-    text = json.dumps(shown, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
-    return hashlib.sha256(text.encode()).digest()
+    # Mappings stand in the order of the definition, so equal views have equal bytes.
+    return hashlib.sha256(to_json(shown)).digest()
 
 
 def _form_body(step: Step) -> Json:

@@ -46,6 +46,8 @@ class Worker:
     def __init__(self, connection: aiosqlite.Connection, *, writes: bool) -> None:
         self._connection = connection
         self._writes = writes
+        self.guard: Work[None] = _pass
+        """Called at the start of each batch; what it raises fails the batch."""
         self._queue: deque[_Piece[Any]] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._closing = False
@@ -122,18 +124,25 @@ class Worker:
     def _fail(self, batch: list[_Piece[Any]], error: Exception) -> None:
         for piece in batch:
             if not piece.done.done():
-                failure = StoreError(f"the database refused: {error}")
-                failure.__cause__ = error
+                failure = error if isinstance(error, StoreError) else StoreError(f"the database refused: {error}")
+                failure.__cause__ = error.__cause__ if failure is error else error
                 piece.done.set_exception(failure)
 
     def _transaction(self, connection: sqlite3.Connection, batch: list[_Piece[Any]]) -> list[tuple[bool, Any]]:
         connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
         try:
-            results = [self._piece(connection, piece) for piece in batch]
+            self.guard(connection)
+            if len(batch) == 1:
+                # Alone, a piece is undone together with its transaction: no savepoint is needed.
+                results = [(True, batch[0].work(connection))]
+            else:
+                results = [self._piece(connection, piece) for piece in batch]
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if len(batch) == 1 and isinstance(error, Exception) and not _is_fatal(error):
+                return [(False, error)]
             raise
         return results
 
@@ -157,12 +166,17 @@ class Worker:
         return True, result
 
 
+def _pass(_connection: sqlite3.Connection) -> None:
+    """No guard."""
+
+
 def _is_fatal(error: Exception) -> bool:
     """Whether an error makes the rest of the batch untrustworthy: the database failed, not the work.
 
     After SQLITE_FULL, IOERR, NOMEM or INTERRUPT SQLite may have rolled back on its own accord
     (sqlite.org/lang_transaction.html, "Response To Errors Within A Transaction").
     """
-    return isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
-        error, sqlite3.IntegrityError | sqlite3.ProgrammingError
+    return isinstance(error, StoreError) or (
+        isinstance(error, sqlite3.DatabaseError)
+        and not isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from flows.people import Person, PersonId
+from flows.store.kept import Kept
 from flows.store.slices import load_people
 
 Connection = sqlite3.Connection
@@ -15,12 +16,12 @@ Connection = sqlite3.Connection
 def find(connection: Connection, handle: str) -> Person | None:
     """Who stands behind a handle that was seen before."""
     row = connection.execute("SELECT person FROM handles WHERE handle = ?", (handle,)).fetchone()
-    return None if row is None else load_people(connection, [row[0]]).get(row[0])
+    return None if row is None else load_people(connection, Kept(), [row[0]]).get(row[0])
 
 
 def get(connection: Connection, person: PersonId) -> Person | None:
     """A person by id; an id that was merged away leads to who took over."""
-    return load_people(connection, [person]).get(person)
+    return load_people(connection, Kept(), [person]).get(person)
 
 
 def add(connection: Connection, who: Person, handles: Iterable[str]) -> Person:

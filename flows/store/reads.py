@@ -13,7 +13,7 @@ from flows.people import PersonId
 from flows.plan import Plan, StepPlan
 from flows.run import Run, StepState, Suspension
 from flows.store import outbox
-from flows.store.plans import Plans
+from flows.store.kept import Kept
 from flows.store.rows import SUSPENSION, suspension_of
 from flows.store.slices import load_all_steps, load_decisions, load_known, load_people, load_run, load_suspension
 from flows.views import ParkedEffect, RunView, SuspensionView
@@ -44,33 +44,40 @@ class CardView:
     ts: str | None
 
 
-def suspension_view(connection: Connection, plans: Plans, run_id: int, n: int) -> SuspensionView | None:
+def suspension_view(connection: Connection, kept: Kept, run_id: int, n: int) -> SuspensionView | None:
     """One suspension, or None where there is no such one."""
     suspension = load_suspension(connection, run_id, n)
     if suspension is None:
         return None
-    plan, run = load_run(connection, plans, run_id)
-    return _view(connection, plan, run, suspension)
+    plan, run = load_run(connection, kept, run_id)
+    return _view(connection, kept, plan, run, suspension)
 
 
-def run_view(connection: Connection, plans: Plans, run_id: int) -> RunView:
+def run_view(connection: Connection, kept: Kept, run_id: int) -> RunView:
     """One run with all its steps and suspensions. Raises ``UnknownRun``."""
-    plan, run = load_run(connection, plans, run_id)
+    plan, run = load_run(connection, kept, run_id)
     rows = connection.execute(f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? ORDER BY n", (run_id,)).fetchall()
-    suspensions = tuple(_view(connection, plan, run, suspension_of(row)) for row in rows)
+    suspensions = tuple(_view(connection, kept, plan, run, suspension_of(row)) for row in rows)
     ids = {run.requester, *(run.ending.by if run.ending else ())}
-    people = load_people(connection, ids)
+    people = load_people(connection, kept, ids)
     for view in suspensions:
         people |= view.people
     return RunView(plan, run, load_all_steps(connection, run_id), suspensions, people, troubled(connection, run_id))
 
 
 def waiting(
-    connection: Connection, plans: Plans, seats: Iterable[PersonId | str] | None, *, limit: int, offset: int = 0
+    connection: Connection,
+    kept: Kept,
+    seats: Iterable[PersonId | str] | None,
+    *,
+    requester: PersonId | None = None,
+    limit: int,
+    offset: int = 0,
 ) -> list[SuspensionView]:
     """Open suspensions that people answer, the nearest deadline first.
 
-    ``seats`` are a person's number and the groups they belong to; None gives everybody's.
+    ``seats`` are a person's number and the groups they belong to; None gives everybody's. ``requester`` adds
+    those of the runs that this person has started.
     """
     if seats is None:
         rows = connection.execute(
@@ -82,6 +89,13 @@ def waiting(
         found: dict[tuple[int, int], None] = {}
         for seat in seats:
             found.update(dict.fromkeys(connection.execute("SELECT run, n FROM seats WHERE who = ?", (seat,))))
+        if requester is not None:
+            requested = connection.execute(
+                "SELECT s.run, s.n FROM suspensions s JOIN runs r ON r.id = s.run "
+                "WHERE s.how IS NULL AND s.kind <> 2 AND r.requester = ?",
+                (requester,),
+            )
+            found.update(dict.fromkeys(requested))
         loaded = [
             (run, row)
             for run, n in found
@@ -91,8 +105,8 @@ def waiting(
         rows = [(run, *row) for run, row in ordered[offset : offset + limit]]
     views = []
     for run_id, *row in rows:
-        plan, run = load_run(connection, plans, run_id)
-        views.append(_view(connection, plan, run, suspension_of(tuple(row))))
+        plan, run = load_run(connection, kept, run_id)
+        views.append(_view(connection, kept, plan, run, suspension_of(tuple(row))))
     return views
 
 
@@ -102,7 +116,7 @@ def groups_waiting(connection: Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT DISTINCT who FROM seats WHERE who >= ''")]
 
 
-def card_view(connection: Connection, plans: Plans, leased: Leased) -> CardView | None:
+def card_view(connection: Connection, kept: Kept, leased: Leased) -> CardView | None:
     """What a ``SyncCard`` is about, or None where the effect is gone."""
     if outbox.get(connection, leased.id) is None:
         return None
@@ -112,11 +126,11 @@ def card_view(connection: Connection, plans: Plans, leased: Leased) -> CardView 
     if row is None:
         return None
     run_id, n, wanted, channel, person, posted, ts = row
-    view = suspension_view(connection, plans, run_id, n)
+    view = suspension_view(connection, kept, run_id, n)
     if view is None:
         return None
     if person is not None and person not in view.people:
-        view = _with_people(connection, view, [person])
+        view = _with_people(connection, kept, view, [person])
     return CardView(view, wanted, channel, person, posted, ts)
 
 
@@ -127,24 +141,26 @@ def cards_of(connection: Connection, run_id: int, n: int) -> list[tuple[str, str
     ).fetchall()
 
 
-def brief(connection: Connection, plans: Plans, leased: Leased) -> Brief | None:
+def brief(connection: Connection, kept: Kept, leased: Leased) -> Brief | None:
     """What performing the action takes, or None where it is no longer wanted."""
     effect = leased.effect
     assert isinstance(effect, PerformAction)  # only these have one
     current = outbox.get(connection, leased.id)
     if current is None:
         return None
-    plan, run = load_run(connection, plans, leased.run)
+    plan, run = load_run(connection, kept, leased.run)
     step = plan.at(effect.path)
-    steps, answers = load_known(connection, run, (effect.path,), step.params_reads)
+    steps, answers = load_known(connection, run, (effect.path,), step.performing_reads)
     mine = steps.get(effect.path)
     if mine is None or mine.state is not StepState.ACTING:
         return None
     persons = {run.requester}
     for answer in answers.values():
         persons.update(decision.person for decision in answer.decisions)
-    secrets = dict(connection.execute("SELECT name, sealed FROM secrets WHERE run = ?", (run.id,)).fetchall())
-    return Brief(current, plan, step, Known(run, steps, answers, load_people(connection, persons)), secrets)
+    secrets: dict[str, bytes] = {}
+    if any(field.masked for field in plan.flow.inputs):
+        secrets |= connection.execute("SELECT name, sealed FROM secrets WHERE run = ?", (run.id,)).fetchall()
+    return Brief(current, plan, step, Known(run, steps, answers, load_people(connection, kept, persons)), secrets)
 
 
 def troubled(
@@ -171,7 +187,7 @@ def troubled(
     )
 
 
-def _view(connection: Connection, plan: Plan, run: Run, suspension: Suspension) -> SuspensionView:
+def _view(connection: Connection, kept: Kept, plan: Plan, run: Run, suspension: Suspension) -> SuspensionView:
     decisions = load_decisions(connection, run.id, suspension.n)
     closing = suspension.closing
     persons = {
@@ -180,9 +196,9 @@ def _view(connection: Connection, plan: Plan, run: Run, suspension: Suspension) 
         *(decision.person for decision in decisions),
         *(closing.by if closing else ()),
     }
-    return SuspensionView(plan, run, suspension, decisions, load_people(connection, persons))
+    return SuspensionView(plan, run, suspension, decisions, load_people(connection, kept, persons))
 
 
-def _with_people(connection: Connection, view: SuspensionView, more: Iterable[PersonId]) -> SuspensionView:
-    people = {**view.people, **load_people(connection, more)}
+def _with_people(connection: Connection, kept: Kept, view: SuspensionView, more: Iterable[PersonId]) -> SuspensionView:
+    people = {**view.people, **load_people(connection, kept, more)}
     return SuspensionView(view.plan, view.run, view.suspension, view.decisions, people)

@@ -108,6 +108,22 @@ def run_row(run: Run) -> tuple[Any, ...]:
     )
 
 
+def run_update(run: Run) -> tuple[Any, ...]:
+    """What a transition may change: all but ``id``, ``inputs`` and ``started_at``; how it ended where it has."""
+    ending = run.ending
+    moving = (
+        run.requester,
+        None if ending is not None or run.roster is None else _roster_text(run.roster),
+        run.acting,
+        run.waiting,
+        run.suspensions,
+        run.version,
+    )
+    if ending is None:
+        return moving
+    return (*moving, OUTCOMES[ending.outcome], to_ms(ending.at), ending.reason, dump(ending.by))
+
+
 def run_of(row: tuple[Any, ...], flow: str) -> Run:
     (id_, requester, inputs, roster, started, acting, waiting, suspensions, version, outcome, ended, reason, by) = row
     return Run(
@@ -189,10 +205,13 @@ def suspension_row(suspension: Suspension) -> tuple[Any, ...]:
         suspension.needed,
         suspension.digest or None,
         suspension.generation,
-        CLOSES[closing.how] if closing else None,
-        _ms(closing.at) if closing else None,
-        dump(closing.by) if closing else None,
+        *(closing_row(closing) if closing else (None, None, None)),
     )
+
+
+def closing_row(closing: Closing) -> tuple[Any, ...]:
+    """The last three columns: all that closing changes."""
+    return CLOSES[closing.how], to_ms(closing.at), dump(closing.by)
 
 
 def suspension_of(row: tuple[Any, ...]) -> Suspension:

@@ -14,7 +14,7 @@ from flows.machine import Transition
 from flows.people import Person, PersonId
 from flows.plan import Plan, Reads
 from flows.run import Answer, Decision, Path, Run, Slice, StepRun, Suspension, Verdict
-from flows.store.plans import Plans
+from flows.store.kept import Kept
 from flows.store.rows import (
     DECISION,
     OPEN_STATES,
@@ -23,12 +23,14 @@ from flows.store.rows import (
     STEP,
     SUSPENSION,
     VERDICTS,
+    closing_row,
     decision_of,
     decision_row,
     marks,
     person_of,
     run_of,
     run_row,
+    run_update,
     step_of,
     step_row,
     suspension_of,
@@ -36,6 +38,14 @@ from flows.store.rows import (
 )
 
 Connection = sqlite3.Connection
+
+_INSERT_RUN = f"INSERT INTO runs (definition, {RUN}) VALUES ({marks(14)})"
+_UPDATE_RUN = "UPDATE runs SET requester = ?, roster = ?, acting = ?, waiting = ?, suspensions = ?, version = ? WHERE id = ? AND version = ?"
+_UPDATE_ENDED_RUN = _UPDATE_RUN.replace(" WHERE", ", outcome = ?, ended_at = ?, reason = ?, ended_by = ? WHERE")
+_REPLACE_STEP = f"INSERT OR REPLACE INTO step_runs (run, {STEP}) VALUES ({marks(8)})"
+_REPLACE_SUSPENSION = f"INSERT OR REPLACE INTO suspensions (run, {SUSPENSION}) VALUES ({marks(20)})"
+_CLOSE_SUSPENSION = "UPDATE suspensions SET how = ?, closed_at = ?, closed_by = ? WHERE run = ? AND n = ?"
+_REPLACE_DECISION = f"INSERT OR REPLACE INTO decisions (run, {DECISION}) VALUES ({marks(12)})"
 
 _SELECT_RUN = f"SELECT definition, {RUN} FROM runs WHERE id = ?"
 _SELECT_STEP = f"SELECT {STEP} FROM step_runs WHERE run = ? AND path = ?"
@@ -48,30 +58,30 @@ _SELECT_MINE = f"SELECT {DECISION} FROM decisions WHERE run = ? AND n = ? AND pe
 _SELECT_STANDING = "SELECT person, verdict FROM decisions WHERE run = ? AND n = ? ORDER BY place"
 
 
-def load_run(connection: Connection, plans: Plans, run_id: int) -> tuple[Plan, Run]:
+def load_run(connection: Connection, kept: Kept, run_id: int) -> tuple[Plan, Run]:
     """The run's row and its pinned plan. Raises ``UnknownRun``."""
     row = connection.execute(_SELECT_RUN, (run_id,)).fetchone()
     if row is None:
         raise UnknownRun("There is no such run.")
-    plan = plans.of(connection, row[0])
+    plan = kept.plan(connection, row[0])
     return plan, run_of(row[1:], plan.flow.flow)
 
 
-def load_slice(connection: Connection, plans: Plans, run_id: int, event: Event) -> tuple[Plan, Slice]:
+def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event) -> tuple[Plan, Slice]:
     """What ``event`` needs of the run, and the run's plan. Raises ``UnknownRun``."""
-    plan, run = load_run(connection, plans, run_id)
+    plan, run = load_run(connection, kept, run_id)
     match event:
         case DecisionMade():
-            return plan, _for_decision(connection, plan, run, event)
+            return plan, _for_decision(connection, kept, plan, run, event)
         case CancelRequested():
-            return plan, _for_cancel(connection, run, event)
+            return plan, _for_cancel(connection, kept, run, event)
         case PeopleMerged():
-            return plan, _for_merge(connection, run, event)
+            return plan, _for_merge(connection, kept, run, event)
         case TimerFired():
             suspension = load_suspension(connection, run.id, event.n)
-            return plan, _at(connection, plan, run, event.path, [suspension] if suspension else [])
+            return plan, _at(connection, kept, plan, run, event.path, [suspension] if suspension else [])
         case _:
-            return plan, _at(connection, plan, run, event.path, [])
+            return plan, _at(connection, kept, plan, run, event.path, [])
 
 
 def load_known(
@@ -106,39 +116,49 @@ def load_decisions(connection: Connection, run_id: int, n: int) -> tuple[Decisio
     return tuple(map(decision_of, connection.execute(_SELECT_DECISIONS, (run_id, n))))
 
 
-def load_people(connection: Connection, ids: Iterable[PersonId]) -> dict[PersonId, Person]:
+def load_people(connection: Connection, kept: Kept, ids: Iterable[PersonId]) -> dict[PersonId, Person]:
     """People by the ids that were asked for; an id that was merged away leads to who took over."""
     found: dict[PersonId, Person] = {}
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), 500):  # SQLite's limit on parameters is 999 in old builds
-        some = wanted[start : start + 500]
+    missing: list[PersonId] = []
+    for one in ids:
+        person = kept.person(one)
+        if person is None:
+            missing.append(one)
+        else:
+            found[one] = person
+    if missing:
+        read = _read_people(connection, missing)
+        kept.keep(read)
+        found |= read
+    return found
+
+
+def _read_people(connection: Connection, ids: list[PersonId]) -> dict[PersonId, Person]:
+    found: dict[PersonId, Person] = {}
+    for start in range(0, len(ids), 500):  # SQLite's limit on parameters is 999 in old builds
+        some = ids[start : start + 500]
         rows = connection.execute(f"SELECT merged_into, {PERSON} FROM people WHERE id IN ({marks(len(some))})", some)
-        for merged_into, *rest in rows:
+        for merged_into, *rest in rows.fetchall():
             person = person_of(tuple(rest))
             found[person.id] = person
             if merged_into is not None:
-                found[person.id] = load_people(connection, [merged_into]).get(merged_into, person)
+                found[person.id] = _read_people(connection, [merged_into]).get(merged_into, person)
     return found
 
 
 def insert_run(connection: Connection, transition: Transition, definition: int) -> None:
     """Save the transition that ``machine.start`` made."""
     run = transition.run
-    connection.execute(
-        f"INSERT INTO runs (definition, {RUN}) VALUES ({marks(14)})", (definition, run.id, *run_row(run))
-    )
+    connection.execute(_INSERT_RUN, (definition, run.id, *run_row(run)))
     _save_rows(connection, transition)
 
 
 def save(connection: Connection, transition: Transition) -> None:
     """Save the rows of a transition that ``machine.advance`` made."""
     run = transition.run
-    changed = connection.execute(
-        "UPDATE runs SET requester = ?, inputs = ?, roster = ?, started_at = ?, acting = ?, waiting = ?, "
-        "suspensions = ?, version = ?, outcome = ?, ended_at = ?, reason = ?, ended_by = ? "
-        "WHERE id = ? AND version = ?",
-        (*run_row(run), run.id, run.version - 1),
-    ).rowcount
+    values = run_update(run)
+    statement = _UPDATE_RUN if run.ending is None else _UPDATE_ENDED_RUN
+    changed = connection.execute(statement, (*values, run.id, run.version - 1)).rowcount
     if changed != 1:
         raise AssertionError(f"run {run.id} was changed outside of its transaction")
     _save_rows(connection, transition)
@@ -147,21 +167,18 @@ def save(connection: Connection, transition: Transition) -> None:
 def _save_rows(connection: Connection, transition: Transition) -> None:
     run = transition.run.id
     for step in transition.steps:
-        connection.execute(
-            f"INSERT OR REPLACE INTO step_runs (run, {STEP}) VALUES ({marks(8)})", (run, *step_row(step))
-        )
+        connection.execute(_REPLACE_STEP, (run, *step_row(step)))
     for suspension in transition.suspensions:
-        connection.execute(
-            f"INSERT OR REPLACE INTO suspensions (run, {SUSPENSION}) VALUES ({marks(20)})",
-            (run, *suspension_row(suspension)),
-        )
+        closing = suspension.closing
+        if closing is None:
+            connection.execute(_REPLACE_SUSPENSION, (run, *suspension_row(suspension)))
+        else:
+            connection.execute(_CLOSE_SUSPENSION, (*closing_row(closing), run, suspension.n))
         _save_seats(connection, run, suspension)
     for n, person in transition.removed:
         connection.execute("DELETE FROM decisions WHERE run = ? AND n = ? AND person = ?", (run, n, person))
     for decision in transition.decisions:
-        connection.execute(
-            f"INSERT OR REPLACE INTO decisions (run, {DECISION}) VALUES ({marks(12)})", (run, *decision_row(decision))
-        )
+        connection.execute(_REPLACE_DECISION, (run, *decision_row(decision)))
 
 
 def _save_seats(connection: Connection, run: int, suspension: Suspension) -> None:
@@ -177,7 +194,13 @@ def _save_seats(connection: Connection, run: int, suspension: Suspension) -> Non
 
 
 def _at(
-    connection: Connection, plan: Plan, run: Run, path: Path, suspensions: list[Suspension], *more: PersonId
+    connection: Connection,
+    kept: Kept,
+    plan: Plan,
+    run: Run,
+    path: Path,
+    suspensions: list[Suspension],
+    *more: PersonId,
 ) -> Slice:
     if run.ending is not None:
         return Slice(run, steps={}, suspensions=_by_n(suspensions))
@@ -187,19 +210,19 @@ def _at(
         steps,
         _by_n(suspensions),
         answers=answers,
-        people=load_people(connection, _people_in(run, answers, more)),
+        people=load_people(connection, kept, _people_in(run, answers, more)),
     )
 
 
-def _for_decision(connection: Connection, plan: Plan, run: Run, event: DecisionMade) -> Slice:
+def _for_decision(connection: Connection, kept: Kept, plan: Plan, run: Run, event: DecisionMade) -> Slice:
     suspension = load_suspension(connection, run.id, event.n)
     if suspension is None:
         return Slice(run, steps={})
     if suspension.closing is not None:
         return Slice(
-            run, steps={}, suspensions=_by_n([suspension]), people=load_people(connection, suspension.closing.by)
+            run, steps={}, suspensions=_by_n([suspension]), people=load_people(connection, kept, suspension.closing.by)
         )
-    slice_ = _at(connection, plan, run, suspension.path, [suspension], event.person)
+    slice_ = _at(connection, kept, plan, run, suspension.path, [suspension], event.person)
     mine = connection.execute(_SELECT_MINE, (run.id, event.n, event.person)).fetchone()
     return Slice(
         run,
@@ -218,17 +241,21 @@ def _standing(connection: Connection, run_id: int, n: int) -> dict[PersonId, Ver
     return {person: verdicts[verdict] for person, verdict in connection.execute(_SELECT_STANDING, (run_id, n))}
 
 
-def _for_cancel(connection: Connection, run: Run, event: CancelRequested) -> Slice:
+def _for_cancel(connection: Connection, kept: Kept, run: Run, event: CancelRequested) -> Slice:
     steps = {step.path: step for step in map(step_of, connection.execute(_SELECT_OPEN_STEPS, (run.id, *OPEN_STATES)))}
     suspensions = list(map(suspension_of, connection.execute(_SELECT_OPEN_SUSPENSIONS, (run.id,))))
-    return Slice(run, steps, _by_n(suspensions), people=load_people(connection, [event.person, run.requester]))
+    return Slice(run, steps, _by_n(suspensions), people=load_people(connection, kept, [event.person, run.requester]))
 
 
-def _for_merge(connection: Connection, run: Run, event: PeopleMerged) -> Slice:
+def _for_merge(connection: Connection, kept: Kept, run: Run, event: PeopleMerged) -> Slice:
     suspensions = list(map(suspension_of, connection.execute(_SELECT_OPEN_SUSPENSIONS, (run.id,))))
     answers = {one.path: Answer(one, load_decisions(connection, run.id, one.n)) for one in suspensions}
     return Slice(
-        run, steps={}, suspensions=_by_n(suspensions), answers=answers, people=load_people(connection, [event.kept])
+        run,
+        steps={},
+        suspensions=_by_n(suspensions),
+        answers=answers,
+        people=load_people(connection, kept, [event.kept]),
     )
 
 

@@ -31,8 +31,8 @@ from flows.ports import Json
 from flows.run import Run
 from flows.store import outbox, people, reads
 from flows.store.connection import StoreError, Worker
+from flows.store.kept import Kept, pin
 from flows.store.migrations import MigrationError, migrate
-from flows.store.plans import Plans
 from flows.store.slices import insert_run, load_people, load_run, load_slice, save
 
 T = TypeVar("T")
@@ -68,8 +68,8 @@ class SqliteStore:
         self._lock = lock
         self._clock = clock
         self._epoch = epoch
-        self._plans = Plans()
-        self._read_plans = Plans()
+        self._kept = Kept(with_people=True)
+        self._read_kept = Kept()
         self._next_run = 0
         self._ready: Ready = _nobody
         self.ids = ids
@@ -102,6 +102,7 @@ class SqliteStore:
             raise
         store = cls(writer, reader, lock, clock, Ids(seed, public_url), epoch)
         store._next_run = newest
+        writer.guard = store._begin
         return store
 
     async def close(self) -> None:
@@ -118,18 +119,17 @@ class SqliteStore:
 
     async def pin(self, plan: Plan) -> int:
         """The number under which this very definition is stored, for as long as a run may need it."""
-        return await self._writer.run(lambda c: self._plans.pin(c, plan))
+        return await self._writer.run(lambda c: pin(c, plan))
 
     async def start(self, start: Start) -> tuple[Run, bool]:
         """Open a run. Returns it, and whether it is new: False where its Idempotency-Key was used before."""
 
         def work(connection: sqlite3.Connection) -> tuple[Run, bool, list[Leased]]:
-            self._check_epoch(connection)
             now = whole(self._clock.now())
             if start.once is not None:
                 known = _started_before(connection, start.once, now)
                 if known is not None:
-                    return load_run(connection, self._plans, known)[1], False, []
+                    return load_run(connection, self._kept, known)[1], False, []
             # A number is never given twice, not even where the transaction that took it was undone.
             self._next_run += 1
             roster = start.roster
@@ -139,7 +139,7 @@ class SqliteStore:
                 requester=start.requester,
                 inputs=start.inputs,
                 roster=roster,
-                people=load_people(connection, {start.requester, *(roster.ids() if roster else ())}),
+                people=load_people(connection, self._kept, {start.requester, *(roster.ids() if roster else ())}),
                 now=now,
                 ids=self.ids,
             )
@@ -166,7 +166,6 @@ class SqliteStore:
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Run, Refused | None, list[Leased]]:
-            self._check_epoch(connection)
             memo = outbox.settle(connection, settles) if settles is not None else None
             transition, leased = self._apply(connection, run_id, event, memo)
             return transition.run, transition.refusal, leased
@@ -179,7 +178,7 @@ class SqliteStore:
     def _apply(
         self, connection: sqlite3.Connection, run_id: int, event: Event, memo: str | None = None
     ) -> tuple[Transition, list[Leased]]:
-        plan, slice_ = load_slice(connection, self._plans, run_id, event)
+        plan, slice_ = load_slice(connection, self._kept, run_id, event)
         now = whole(self._clock.now())
         transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
         if transition.changed:
@@ -249,6 +248,7 @@ class SqliteStore:
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Person, list[Leased]]:
+            self._kept.people_change()
             known = dict.fromkeys(one.id for handle in handles if (one := people.find(connection, handle)) is not None)
             if not known:
                 return people.add(connection, who, handles), []
@@ -282,13 +282,13 @@ class SqliteStore:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    async def read(self, work: Callable[[sqlite3.Connection, Plans], T]) -> T:
+    async def read(self, work: Callable[[sqlite3.Connection, Kept], T]) -> T:
         """Read with one of the functions in ``flows.store.reads``, from one snapshot."""
-        return await self._reader.run(lambda c: work(c, self._read_plans))
+        return await self._reader.run(lambda c: work(c, self._read_kept))
 
     async def brief(self, leased: Leased) -> reads.Brief | None:
         """What performing an action takes, or None where it is no longer wanted."""
-        return await self.read(lambda c, plans: reads.brief(c, plans, leased))
+        return await self.read(lambda c, kept: reads.brief(c, kept, leased))
 
     async def ledger(self, run_id: int) -> list[ledger.Entry]:
         """The run's entries in order."""
@@ -315,7 +315,8 @@ class SqliteStore:
 
         return await self._writer.run(work, after)
 
-    def _check_epoch(self, connection: sqlite3.Connection) -> None:
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        self._kept.begin()
         (epoch,) = connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
         if epoch != self._epoch:
             raise StoreError("another process has taken this database over; this one must stop")

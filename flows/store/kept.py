@@ -1,0 +1,73 @@
+"""What a database thread keeps in memory between transactions: compiled definitions, and people.
+
+Only what cannot go stale: a definition's row never changes, and people are changed by this process's writer
+alone, which forgets them when it does.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+
+from flows.definition import Flow
+from flows.people import Person, PersonId
+from flows.plan import Plan
+
+PLANS = 256
+"""Compiled plans in memory. A plan takes some 20 KiB; one that was dropped is compiled again when needed."""
+
+PEOPLE = 10_000
+"""People in memory, some 300 bytes each."""
+
+
+class Kept:
+    """One for each connection; used on its thread only. ``with_people`` is for the writer."""
+
+    def __init__(self, *, with_people: bool = False) -> None:
+        self._plans: OrderedDict[int, Plan] = OrderedDict()
+        self._people: dict[PersonId, Person] = {}
+        self._keeps_people = with_people
+        self._people_change = False
+
+    def plan(self, connection: sqlite3.Connection, definition: int) -> Plan:
+        """The plan of a stored definition."""
+        plan = self._plans.get(definition)
+        if plan is None:
+            (body,) = connection.execute("SELECT body FROM definitions WHERE id = ?", (definition,)).fetchone()
+            self._plans[definition] = plan = Plan.of(Flow.from_canonical(body))
+            if len(self._plans) > PLANS:
+                self._plans.popitem(last=False)
+        else:
+            self._plans.move_to_end(definition)
+        return plan
+
+    def person(self, person: PersonId) -> Person | None:
+        """The person, where they are kept."""
+        return self._people.get(person)
+
+    def keep(self, people: dict[PersonId, Person]) -> None:
+        """Keep people that were just read, unless this very transaction may have changed them."""
+        if self._keeps_people and not self._people_change:
+            if len(self._people) > PEOPLE:
+                self._people.clear()
+            self._people.update(people)
+
+    def people_change(self) -> None:
+        """People are being changed: keep none until the transaction has ended, whichever way."""
+        self._people_change = True
+        self._people.clear()
+
+    def begin(self) -> None:
+        """A transaction begins: what is in the database is what was committed."""
+        self._people_change = False
+
+
+def pin(connection: sqlite3.Connection, plan: Plan) -> int:
+    """The number of the definition's row, which is made where there is none yet."""
+    row = connection.execute("SELECT id FROM definitions WHERE hash = ?", (plan.digest,)).fetchone()
+    if row is None:
+        row = connection.execute(
+            "INSERT INTO definitions (hash, flow, body) VALUES (?, ?, ?) RETURNING id",
+            (plan.digest, plan.flow.flow, plan.flow.canonical()),
+        ).fetchone()
+    return int(row[0])
