@@ -90,6 +90,18 @@ class People:
         known = await self._store.find_person(handle)
         return known or await self._know(Person(0, handle, email=handle), [handle])
 
+    async def by_id(self, person: PersonId) -> Person | None:
+        """The person behind an id that a link or a token carries; one that was merged away leads to who took over."""
+        who = await self._store.person(person)
+        if who is not None and who.email in self._admin_handles:
+            # A token may have been made for an admin who had never come through a door before.
+            self._admins.add(who.id)
+        return who
+
+    async def known(self, handle: str) -> Person | None:
+        """Who was seen under this handle before; nobody is asked, and nobody is made. Raises ``InvalidHandle``."""
+        return await self._store.find_person(normalise(handle))
+
     # -- for the engine -----------------------------------------------------------------------------------------
 
     def is_admin(self, person: PersonId) -> bool:

@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from flows.context import Context, context
+from flows.context import Brief, context
 from flows.definition import Step
-from flows.engine import SECRET
 from flows.errors import ActionError, UnknownAction
 from flows.expressions import Escape, ExpressionError
-from flows.forms import MASK
 from flows.functions import Functions
 from flows.ids import Ids
 from flows.people import Person
 from flows.ports import Action, ActionCall, Json
-from flows.store.reads import Brief
+from flows.secrets import in_clear, masked, masked_error, unseal
 from flows.vault import Vault
 from integrations.gmail.action import GmailSendParams
 from integrations.http.log import LogParams
@@ -58,22 +54,23 @@ class Performers:
 
     async def perform(self, brief: Brief, call: ActionCall) -> Json:
         step = brief.step.step
-        hidden = self._unseal(brief)
+        hidden = unseal(brief, self._vault)
         try:
             async with asyncio.timeout(step.timeout.total_seconds() if step.timeout and step.uses else None):
                 output = await self._perform(brief, step, hidden, call)
         except TimeoutError as error:
             raise ActionError(f"no answer within {step.timeout}", retryable=True, uncertain=True) from error
         except ActionError as error:
-            raise _masked_error(error, hidden.values()) from None
-        output = _masked(output, list(hidden.values()))
+            raise masked_error(error, hidden.values()) from None
+        output = masked(output, hidden.values())
         if len(to_json(output)) > MAX_OUTPUT:
             raise ActionError(f"the output is larger than {MAX_OUTPUT // 1024} KiB of JSON")
         return output
 
     async def _perform(self, brief: Brief, step: Step, hidden: Mapping[str, str], call: ActionCall) -> Json:
         says, escape = _mrkdwn() if (step.uses or "").startswith("slack.") else (None, None)
-        values = self._context(brief, hidden, says)
+        known = in_clear(brief.known, hidden)
+        values = context(brief.step, known, self._ids, says=says) if says else context(brief.step, known, self._ids)
         try:
             params = brief.step.params.render(values, escape=escape)
         except ExpressionError as error:
@@ -91,21 +88,6 @@ class Performers:
         except ValidationError as error:
             raise ActionError(f"with: {_problems(error)}") from None
         return await action.perform(call, checked)
-
-    def _context(self, brief: Brief, hidden: Mapping[str, str], says: Callable[[Person], str] | None) -> Context:
-        known = brief.known
-        if hidden:
-            inputs = {name: hidden.get(name, value) for name, value in known.run.inputs.items()}
-            known = replace(known, run=replace(known.run, inputs=inputs))
-        return context(brief.step, known, self._ids, says=says) if says else context(brief.step, known, self._ids)
-
-    def _unseal(self, brief: Brief) -> dict[str, str]:
-        references = [name for name, value in brief.known.run.inputs.items() if value == {SECRET: name}]
-        try:
-            return {name: self._vault.unseal(brief.secrets[name], about=name) for name in references}
-        except (KeyError, ValueError) as error:
-            # Time does not help, and the step has not failed: an operator has to bring the key back.
-            raise UnknownAction(str(error)) from error
 
 
 def _mrkdwn() -> tuple[Callable[[Person], str], Escape]:
@@ -141,28 +123,4 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}"
         for problem in error.errors(include_input=False)
-    )
-
-
-def _masked(value: Any, hidden: list[str]) -> Json:
-    """The value without the secrets that it may quote."""
-    if not hidden:
-        return value
-    if isinstance(value, str):
-        for secret in hidden:
-            value = value.replace(secret, MASK)
-        return value
-    if isinstance(value, dict):
-        return {_masked(key, hidden): _masked(each, hidden) for key, each in value.items()}
-    return [_masked(each, hidden) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _masked_error(error: ActionError, hidden: Iterable[str]) -> ActionError:
-    if not (secrets_ := list(hidden)):
-        return error
-    return ActionError(
-        _masked(str(error), secrets_),
-        retryable=error.retryable,
-        retry_after=error.retry_after,
-        uncertain=error.uncertain,
     )

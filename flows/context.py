@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.ids import Ids
 from flows.people import Person, PersonId
-from flows.plan import StepPlan
+from flows.plan import Plan, StepPlan
 from flows.ports import Json
 from flows.run import Answer, Close, Decision, Path, Run, StepRun, Verdict
 
@@ -66,6 +66,16 @@ class Known:
     steps: Mapping[Path, StepRun]
     answers: Mapping[Path, Answer]
     people: Mapping[PersonId, Person]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Everything that performing a step's action takes. ``secrets`` of the run are by name, and still sealed."""
+
+    plan: Plan
+    step: StepPlan
+    known: Known
+    secrets: Mapping[str, bytes]
 
 
 def context(plan: StepPlan, known: Known, ids: Ids, *, says: Callable[[Person], str] = _by_name) -> Context:

@@ -6,10 +6,11 @@ count rounds, attempts are never in it: so a retried POST carries the same key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from flows.context import Brief
 from flows.people import PersonId
 from flows.run import Path
 
@@ -100,7 +101,9 @@ class Leased:
     """An effect that is due, as it came from the outbox; ``id`` is its row.
 
     ``deliveries`` counts earlier tries to perform it (not the attempts of its step, which are the machine's).
-    ``card`` is the card that a ``SyncCard`` is about. ``memo`` is what an earlier delivery remembered.
+    ``card`` is the card that a ``SyncCard`` is about. ``memo`` is what an earlier delivery remembered. ``brief``
+    comes along straight from the transaction that asked for an action; it is good only if that is performed at
+    once, because nobody has looked since whether the action is still wanted.
     """
 
     id: int
@@ -111,6 +114,7 @@ class Leased:
     deliveries: int = 0
     card: int | None = None
     memo: str | None = None
+    brief: Brief | None = field(default=None, compare=False, repr=False)
 
 
 def key(leased: Leased, run: str) -> str:

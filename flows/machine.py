@@ -99,7 +99,8 @@ class Transition:
     facts: tuple[Fact, ...] = ()
     effects: tuple[Effect, ...] = ()
     refusal: Refused | None = None
-
+    known: Known | None = None
+    """The rows that were loaded, with the new ones laid over them: what the next action may read."""
     changed: bool = False
     """Whether anything happened. A late event's transition has changed nothing."""
 
@@ -662,14 +663,15 @@ class _Draft:
         before = self.slice
         if not self.facts and self.run is before.run and self.steps == before.steps:
             return Transition(before.run, effects=tuple(self.effects), refusal=refusal)
+        run = replace(
+            self.run,
+            version=self.run.version + 1,
+            acting=self.acting,
+            waiting=self.waiting,
+            suspensions=self.newest,
+        )
         return Transition(
-            run=replace(
-                self.run,
-                version=self.run.version + 1,
-                acting=self.acting,
-                waiting=self.waiting,
-                suspensions=self.newest,
-            ),
+            run=run,
             steps=tuple(step for path, step in self.steps.items() if before.steps.get(path) is not step),
             suspensions=tuple(s for n, s in self.suspensions.items() if before.suspensions.get(n) is not s),
             decisions=tuple(self.decisions),
@@ -677,6 +679,7 @@ class _Draft:
             facts=tuple(self.facts),
             effects=tuple(self.effects),
             refusal=refusal,
+            known=Known(run, self.steps, self.answers, self.slice.people),
             changed=True,
         )
 

@@ -110,13 +110,18 @@ class Plan:
         for plan in reversed(steps):
             planned.append(replace(plan, event_reads=plan.opening_reads | following, more_handles=more_handles))
             more_handles = more_handles or bool(plan.handles)
-            entering = plan.condition_reads | (Reads() if plan.step.action else plan.opening_reads)
+            entering = plan.condition_reads | (plan.performing_reads if plan.step.action else plan.opening_reads)
             following = entering | following if plan.condition is not None else entering
         return cls(flow, tuple(reversed(planned)), flow.content_hash())
 
     @cached_property
     def _by_path(self) -> dict[Path, StepPlan]:
         return {plan.path: plan for plan in self.steps}
+
+    @cached_property
+    def has_secrets(self) -> bool:
+        """Whether a run of it may have secret inputs."""
+        return any(field.masked for field in self.flow.inputs)
 
     def at(self, path: Path) -> StepPlan:
         """The step at ``path``; ``KeyError`` where the definition has none."""

@@ -12,13 +12,14 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from pydantic_core import from_json
 
 from flows.clock import Clock
+from flows.context import Brief
 from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, TellRequester, key
 from flows.errors import ActionError, FlowError, TryAgain, UnknownAction, UnknownRun
 from flows.events import ActionFailed, ActionFinished, PeopleResolved, TimerFired
@@ -26,7 +27,7 @@ from flows.people import PersonId
 from flows.ports import ActionCall, Directory, Json
 from flows.store import outbox, reads
 from flows.store.connection import StoreError
-from flows.store.reads import Brief, CardView
+from flows.store.reads import CardView
 from flows.store.sqlite import SqliteStore
 from flows.views import RunView, SuspensionView
 
@@ -170,11 +171,16 @@ class Runner:
                 self._expect(one.due)
                 continue
             lane = self._lanes[one.lane]
-            if len(lane.waiting) >= WINDOW:
-                lane.behind = True
-            elif one.id not in lane.known:
+            if one.id in lane.known:
+                continue
+            if lane.running < lane.places and not lane.waiting and not self._stopping:
                 lane.known.add(one.id)
-                lane.waiting.append(one)
+                self._begin(one.lane, one)
+            elif len(lane.waiting) < WINDOW:
+                lane.known.add(one.id)
+                lane.waiting.append(replace(one, brief=None))
+            else:
+                lane.behind = True
         for lane_name in {one.lane for one in leased}:
             self._fill(lane_name)
 
@@ -183,11 +189,14 @@ class Runner:
     def _fill(self, name: Lane) -> None:
         lane = self._lanes[name]
         while lane.waiting and lane.running < lane.places and not self._stopping:
-            self._spawn(self._work(name, lane.waiting.popleft()))
-            lane.running += 1
+            self._begin(name, lane.waiting.popleft())
         if lane.behind and not lane.waiting and not lane.refilling and not self._stopping:
             lane.refilling = True
             self._spawn(self._refill(name))
+
+    def _begin(self, name: Lane, leased: Leased) -> None:
+        self._lanes[name].running += 1
+        self._spawn(self._work(name, leased))
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(coroutine)
@@ -344,13 +353,15 @@ class Runner:
     async def _perform_action(self, leased: Leased) -> None:
         effect = leased.effect
         assert isinstance(effect, PerformAction)  # dispatched by type
-        brief = await self._store.brief(leased)
-        if brief is None:
-            await self._store.settle(leased)
-            return
+        if (brief := leased.brief) is None:
+            found = await self._store.brief(leased)
+            if found is None:
+                await self._store.settle(leased)
+                return
+            leased, brief = found
         event: ActionFinished | ActionFailed
         try:
-            output = await self._performer.perform(brief, self._call(brief.leased, effect.attempt))
+            output = await self._performer.perform(brief, self._call(leased, effect.attempt))
             event = ActionFinished(effect.path, effect.round, effect.attempt, output)
         except ActionError as error:
             if error.uncertain and not error.retryable:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from flows.context import Known
+from flows.context import Brief, Known
 from flows.engine import SECRET
 from flows.errors import ActionError, UnknownAction
 from flows.forms import MASK
 from flows.ports import Json
-from flows.store.reads import Brief
 from flows.vault import Vault
 
 

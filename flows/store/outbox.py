@@ -215,7 +215,9 @@ def _withdraw(connection: Connection, run: int, path: str | None) -> None:
 
 def _sync_cards(connection: Connection, run: int, n: int, now: datetime) -> list[Leased]:
     """Ask for a redraw of each card; one that waits to be redrawn anyway, or is being redrawn, gets no second effect."""
-    connection.execute("UPDATE cards SET wanted = wanted + 1 WHERE run = ? AND n = ?", (run, n))
+    changed = connection.execute("UPDATE cards SET wanted = wanted + 1 WHERE run = ? AND n = ?", (run, n)).rowcount
+    if not changed:
+        return []
     rows = connection.execute(
         "SELECT c.id, c.person, s.path, s.round FROM cards c JOIN suspensions s ON s.run = c.run AND s.n = c.n "
         "WHERE c.run = ? AND c.n = ? AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.card = c.id)",

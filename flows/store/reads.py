@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flows.context import Known
+from flows.context import Brief, Known
 from flows.effects import Leased, PerformAction
 from flows.instants import from_ms
 from flows.people import PersonId
-from flows.plan import Plan, StepPlan
+from flows.plan import Plan
 from flows.run import Run, StepState, Suspension
 from flows.store import outbox
 from flows.store.kept import Kept
@@ -19,17 +19,6 @@ from flows.store.slices import load_all_steps, load_decisions, load_known, load_
 from flows.views import ParkedEffect, RunView, SuspensionView
 
 Connection = sqlite3.Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """Everything that performing a step's action takes; ``secrets`` are still sealed."""
-
-    leased: Leased
-    plan: Plan
-    step: StepPlan
-    known: Known
-    secrets: dict[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +130,8 @@ def cards_of(connection: Connection, run_id: int, n: int) -> list[tuple[str, str
     ).fetchall()
 
 
-def brief(connection: Connection, kept: Kept, leased: Leased) -> Brief | None:
-    """What performing the action takes, or None where it is no longer wanted."""
+def brief(connection: Connection, kept: Kept, leased: Leased) -> tuple[Leased, Brief] | None:
+    """The effect as it is now and what performing it takes; None where it is no longer wanted."""
     effect = leased.effect
     assert isinstance(effect, PerformAction)  # only these have one
     current = outbox.get(connection, leased.id)
@@ -158,9 +147,9 @@ def brief(connection: Connection, kept: Kept, leased: Leased) -> Brief | None:
     for answer in answers.values():
         persons.update(decision.person for decision in answer.decisions)
     secrets: dict[str, bytes] = {}
-    if any(field.masked for field in plan.flow.inputs):
+    if plan.has_secrets:
         secrets |= connection.execute("SELECT name, sealed FROM secrets WHERE run = ?", (run.id,)).fetchall()
-    return Brief(current, plan, step, Known(run, steps, answers, load_people(connection, kept, persons)), secrets)
+    return current, Brief(plan, step, Known(run, steps, answers, load_people(connection, kept, persons)), secrets)
 
 
 def troubled(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,8 @@ from filelock import FileLock, Timeout
 
 from flows import ledger, machine
 from flows.clock import Clock
-from flows.effects import Lane, Leased
+from flows.context import Brief, Known
+from flows.effects import Lane, Leased, PerformAction
 from flows.errors import ConfigError, Refused
 from flows.events import Event, PeopleMerged
 from flows.ids import Ids
@@ -153,7 +154,7 @@ class SqliteStore:
                     "INSERT INTO starts (token, key, body, run, at) VALUES (?, ?, ?, ?, ?)",
                     (token, key, body, run_id, to_ms(now)),
                 )
-            return transition.run, True, _record(connection, transition, None, now)
+            return transition.run, True, _record(connection, start.plan, transition, None, now)
 
         run, new, _ = await self._write(work, ready=lambda result: result[2])
         return run, new
@@ -183,7 +184,7 @@ class SqliteStore:
         transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
         if transition.changed:
             save(connection, transition)
-            return transition, _record(connection, transition, event, now, memo)
+            return transition, _record(connection, plan, transition, event, now, memo)
         return transition, outbox.add(connection, run_id, transition.effects, now)
 
     # -- effects ------------------------------------------------------------------------------------------------
@@ -286,8 +287,8 @@ class SqliteStore:
         """Read with one of the functions in ``flows.store.reads``, from one snapshot."""
         return await self._reader.run(lambda c: work(c, self._read_kept))
 
-    async def brief(self, leased: Leased) -> reads.Brief | None:
-        """What performing an action takes, or None where it is no longer wanted."""
+    async def brief(self, leased: Leased) -> tuple[Leased, Brief] | None:
+        """An action's effect as it is now, and what performing it takes; None where it is no longer wanted."""
         return await self.read(lambda c, kept: reads.brief(c, kept, leased))
 
     async def ledger(self, run_id: int) -> list[ledger.Entry]:
@@ -328,6 +329,7 @@ def _nobody(_leased: Sequence[Leased]) -> None:
 
 def _record(
     connection: sqlite3.Connection,
+    plan: Plan,
     transition: Transition,
     event: Event | None,
     now: datetime,
@@ -337,14 +339,25 @@ def _record(
     run = transition.run
     text = ledger.payload(event, transition.facts)
     salt = os.urandom(ledger.SALT_BYTES)
-    row = connection.execute("SELECT hash FROM ledger WHERE run = ? AND seq = ?", (run.id, run.version - 1)).fetchone()
-    before = row[0] if row else ledger.GENESIS
+    before = ledger.GENESIS
+    if run.version > 1:
+        (before,) = connection.execute(
+            "SELECT hash FROM ledger WHERE run = ? AND seq = ?", (run.id, run.version - 1)
+        ).fetchone()
     digest = ledger.chain(before, run.version, now, ledger.commitment(salt, text))
     connection.execute(
         "INSERT INTO ledger (run, seq, at, payload, salt, hash) VALUES (?, ?, ?, ?, ?, ?)",
         (run.id, run.version, to_ms(now), text, salt, digest),
     )
-    return outbox.add(connection, run.id, transition.effects, now, memo=memo)
+    leased = outbox.add(connection, run.id, transition.effects, now, memo=memo)
+    return [_briefed(one, plan, transition.known) for one in leased]
+
+
+def _briefed(leased: Leased, plan: Plan, known: Known | None) -> Leased:
+    effect = leased.effect
+    if not isinstance(effect, PerformAction) or known is None or plan.has_secrets:
+        return leased
+    return replace(leased, brief=Brief(plan, plan.at(effect.path), known, {}))
 
 
 def _started_before(connection: sqlite3.Connection, once: tuple[int, str, bytes], now: datetime) -> int | None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.context import context
-from flows.effects import PerformAction
+from flows.context import Brief, context
 from flows.errors import ActionError
 from flows.expressions import ExpressionError
 from flows.functions import Functions
@@ -20,7 +19,7 @@ from flows.people import Person, PersonId
 from flows.ports import ActionCall, Json
 from flows.runner import Posted
 from flows.secrets import in_clear, masked, masked_error, unseal
-from flows.store.reads import Brief, CardView
+from flows.store.reads import CardView
 from flows.vault import Vault
 from flows.views import RunView, SuspensionView
 
@@ -83,8 +82,7 @@ class RecordingPerformer:
             raise ActionError(f"{'.'.join(['with', *map(str, error.where)])}: {error}") from None
         name = step.action
         assert name is not None  # only steps with an action are performed
-        assert isinstance(brief.leased.effect, PerformAction)  # and by no other effect
-        self.calls.append(Call(name, step.id, deepcopy(params), call.key, brief.leased.effect.attempt))
+        self.calls.append(Call(name, step.id, deepcopy(params), call.key, call.attempt))
         if name not in self.actions and step.run is not None:
             folder = self.folders.get(brief.plan.flow.flow, Path())
             return await self._functions.call(name, folder, params, values, timeout=step.timeout)

@@ -96,14 +96,15 @@ class FlowRun:
 
     @property
     def steps(self) -> Mapping[str, StepResult]:
-        """The steps that were reached, by id."""
+        """The steps that were reached, by id, in the order of the flow."""
         view = self.view
         answers = {one.suspension.path: Answer(one.suspension, one.decisions) for one in view.suspensions}
         known = Known(view.run, view.steps, answers, view.people)
         values = context(view.plan.steps[-1], known, self._ids)["steps"]
         return {
-            path: StepResult(state=step.state.value, attempt=step.attempt, error=step.error, **values[path])
-            for path, step in view.steps.items()
+            plan.path: StepResult(state=step.state.value, attempt=step.attempt, error=step.error, **values[plan.path])
+            for plan in view.plan.steps
+            if (step := view.steps.get(plan.path)) is not None
         }
 
     def calls(self, action: str | None = None) -> list[Call]:
