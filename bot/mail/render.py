@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -76,7 +77,7 @@ _OUTCOMES = {
 }
 
 
-def _letter(name: str, subject: str, values: dict[str, object]) -> Letter:
+def _letter(name: str, subject: str, values: Mapping[str, object]) -> Letter:
     text, html = _templates().get_template(f"{name}.txt"), _templates().get_template(f"{name}.html")
     return Letter(subject[:SUBJECT], text.render(values), html.render(values))
 
