@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Functions:
     def __init__(self, places: int = PLACES) -> None:
         self._places = asyncio.Semaphore(places)
         self._abandoned: set[asyncio.Task[Any]] = set()
+        self._found: dict[tuple[str, Path], _Callable] = {}
 
     async def call(
         self,
@@ -61,9 +63,10 @@ class Functions:
         function is not to be had, and ``ActionError``: retryable where the function itself raised something
         else or took too long, not where it was called wrongly or returned what is not JSON.
         """
-        function = _imported(name, folder)
-        arguments = _arguments(name, function, params, values)
-        call = self._on_loop if _is_async(function) else self._on_thread
+        found = self._find(name, folder)
+        function = found.function
+        arguments = _arguments(name, found.signature, params, values)
+        call = self._on_loop if found.is_async else self._on_thread
         try:
             async with asyncio.timeout(None if timeout is None else timeout.total_seconds()) as limit:
                 output = await call(function, arguments)
@@ -79,6 +82,15 @@ class Functions:
         if problem is not None:
             raise ActionError(f"{name} returned what is not JSON: {problem}")
         return output
+
+    def _find(self, name: str, folder: Path) -> _Callable:
+        # Modules are imported once in a process, so what was found stays; what was not is looked for again.
+        found = self._found.get((name, folder))
+        if found is None:
+            function = _imported(name, folder)
+            found = _Callable(function, inspect.signature(function), _is_async(function))
+            self._found[name, folder] = found
+        return found
 
     async def _on_loop(self, function: _Function, arguments: inspect.BoundArguments) -> Any:
         # A task of its own, so that a function which swallows its cancellation does not hold the attempt.
@@ -129,6 +141,15 @@ class Functions:
         return await done
 
 
+@dataclass(frozen=True, slots=True)
+class _Callable:
+    """A function, and what calling it takes."""
+
+    function: _Function
+    signature: inspect.Signature
+    is_async: bool
+
+
 class _Interrupted(Exception):
     """The function ended itself in a way that is meant for whole programs."""
 
@@ -149,9 +170,8 @@ def _is_async(function: _Function) -> bool:
 
 
 def _arguments(
-    name: str, function: _Function, params: Mapping[str, Json], values: Mapping[str, Any]
+    name: str, signature: inspect.Signature, params: Mapping[str, Json], values: Mapping[str, Any]
 ) -> inspect.BoundArguments:
-    signature = inspect.signature(function)
     given = dict(params)
     named: dict[str, Any] = {}
     missing = []

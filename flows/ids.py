@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -31,21 +32,21 @@ class Ids:
     public_url: str = ""
 
     def run(self, run: int) -> str:
-        return self._text("run", run)
+        return _run_text(self, run)
 
     def suspension(self, run: int, n: int) -> str:
         if not 0 <= n < (1 << _ORDINAL_BITS) or not 0 <= run < _MAX_RUN:
             raise ValueError(f"suspension {n} of run {run} is out of range")
-        return self._text("sus", run << _ORDINAL_BITS | n)
+        return self.text("sus", run << _ORDINAL_BITS | n)
 
     def person(self, person: int) -> str:
-        return self._text("per", person)
+        return self.text("per", person)
 
     def effect(self, effect: int) -> str:
-        return self._text("eff", effect)
+        return self.text("eff", effect)
 
     def token(self, token: int) -> str:
-        return self._text("tok", token)
+        return self.text("tok", token)
 
     def parse_run(self, text: str) -> int | None:
         return self._number("run", text)
@@ -67,7 +68,8 @@ class Ids:
         """The page of a run."""
         return f"{self.public_url}/runs/{self.run(run)}"
 
-    def _text(self, kind: str, number: int) -> str:
+    def text(self, kind: str, number: int) -> str:
+        """The id of a kind (``run``, ``sus``, ...) with that number."""
         mixed = self._permute(kind, number, range(4))
         return f"{kind}_" + "".join(_ALPHABET[mixed >> shift & 31] for shift in range(60, -1, -5))
 
@@ -96,3 +98,9 @@ class Ids:
         if rounds.step < 0:
             left, right = right, left
         return left << 32 | right
+
+
+@lru_cache(maxsize=4096)
+def _run_text(ids: Ids, run: int) -> str:
+    # A run's id is asked for several times while its effects are performed: in keys, links and contexts.
+    return ids.text("run", run)

@@ -102,7 +102,7 @@ class Keyring:
         body = _bound(purpose, parts)
         made = [base64.urlsafe_b64encode(_mac(key, body)).rstrip(b"=") for key in self._keys.values()]
         # All of them are compared, so that the time does not tell which key it was.
-        return any([hmac.compare_digest(one, text.encode(errors="replace")) for one in made])
+        return sum(hmac.compare_digest(one, text.encode(errors="replace")) for one in made) > 0
 
 
 INVALID = "This link is not valid. It may be incomplete, or no longer in use."

@@ -13,7 +13,7 @@ that was passed in is changed. Rules that hold throughout:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from flows import quorum
@@ -71,6 +71,7 @@ from flows.ports import Json
 from flows.request import digest
 from flows.run import (
     Answer,
+    Approvers,
     Close,
     Closing,
     Decision,
@@ -172,7 +173,7 @@ def _enter(draft: _Draft, plan: StepPlan | None) -> None:
         if wanted:
             if plan.step.action is None:
                 return _open(draft, plan, step)
-            draft.put(replace(step, state=StepState.ACTING, attempt=1))
+            draft.put(step.but(state=StepState.ACTING, attempt=1))
             draft.facts.append(StepStarted(plan.path, round=1, attempt=1))
             draft.effects.append(PerformAction(plan.path, round=1, attempt=1))
             return None
@@ -190,7 +191,7 @@ def _acting(draft: _Draft, event: ActionFinished | ActionFailed | ActionSkipped)
 
 def _action_done(draft: _Draft, step: StepRun, output: Json) -> None:
     plan = draft.plan.at(step.path)
-    step = replace(step, output=output, error=None)
+    step = step.but(output=output, error=None)
     if plan.step.suspends:
         # Kept before the wait is rendered: what it asks and shows may come from this very output.
         draft.put(step)
@@ -203,7 +204,7 @@ def _action_failed(draft: _Draft, step: StepRun, event: ActionFailed) -> None:
     if not event.retryable or step.attempt > retry.max:
         return _fail(draft, step, event.message)
     pause = max(retry.pause(step.attempt), event.retry_after or timedelta(0))
-    step = replace(step, attempt=step.attempt + 1, error=event.message)
+    step = step.but(attempt=step.attempt + 1, error=event.message)
     draft.put(step)
     draft.facts.append(StepStarted(step.path, step.round, step.attempt))
     draft.effects.append(PerformAction(step.path, step.round, step.attempt, due=draft.now + pause))
@@ -212,13 +213,13 @@ def _action_failed(draft: _Draft, step: StepRun, event: ActionFailed) -> None:
 
 def _leave(draft: _Draft, step: StepRun, state: StepState) -> None:
     """The step has ended in a way that lets the run go on."""
-    draft.put(replace(step, state=state))
+    draft.put(step.but(state=state))
     draft.facts.append(StepEnded(step.path, state))
     _enter(draft, draft.plan.after(step.path))
 
 
 def _fail(draft: _Draft, step: StepRun, message: str) -> None:
-    _stop(draft, replace(step, error=message), StepState.FAILED, Outcome.FAILED, reason=f"{step.path}: {message}")
+    _stop(draft, step.but(error=message), StepState.FAILED, Outcome.FAILED, reason=f"{step.path}: {message}")
 
 
 def _stop(
@@ -231,13 +232,13 @@ def _stop(
     by: tuple[PersonId, ...] = (),
 ) -> None:
     """The step has ended in a way that ends the run."""
-    draft.put(replace(step, state=state))
+    draft.put(step.but(state=state))
     draft.facts.append(StepEnded(step.path, state, step.error))
     _end(draft, outcome, reason=reason, by=by)
 
 
 def _end(draft: _Draft, outcome: Outcome, *, reason: str | None = None, by: tuple[PersonId, ...] = ()) -> None:
-    draft.run = replace(draft.run, ending=Ending(outcome, draft.now, reason, by))
+    draft.run = draft.run.but(ending=Ending(outcome, draft.now, reason, by))
     draft.facts.append(RunEnded(outcome, reason))
     draft.effects.append(Withdraw())
     if outcome is not Outcome.SUCCEEDED and draft.run.requester not in by:
@@ -276,7 +277,7 @@ def _open(draft: _Draft, plan: StepPlan, step: StepRun) -> None:
         handles = _handles(plan, values)
         roster = draft.run.roster
         if handles and (roster is None or not roster.covers(handles, now=draft.now)):
-            draft.put(replace(step, state=StepState.RESOLVING))
+            draft.put(step.but(state=StepState.RESOLVING))
             draft.effects.append(ResolvePeople(step.path, step.round, handles))
             return None
         return _open_wait(draft, plan, step, values, handles, roster or Roster(read_at=draft.now))
@@ -310,11 +311,11 @@ def _open_wait(
         approvers=seats.approvers,
         needed=seats.needed,
     )
-    suspension = replace(suspension, digest=digest(draft.plan.flow, plan.step, draft.run, suspension))
+    suspension = suspension.but(digest=digest(draft.plan.flow, plan.step, draft.run, suspension))
     channels = iter([_line(template.render(values)) for template in plan.channels])
     if not plan.more_handles and draft.run.roster is not None:
         # Nobody will ask it again; in a run that waits for weeks it only takes room.
-        draft.run = replace(draft.run, roster=None)
+        draft.run = draft.run.but(roster=None)
     _suspend(draft, step, suspension)
     for place in wait.via or (None,):
         if isinstance(place, SlackPlace):
@@ -336,7 +337,7 @@ def _ask(draft: _Draft, suspension: Suspension, person: PersonId, place: str | N
 
 
 def _suspend(draft: _Draft, step: StepRun, suspension: Suspension) -> None:
-    draft.put(replace(step, state=StepState.SUSPENDED, suspension=suspension.n))
+    draft.put(step.but(state=StepState.SUSPENDED, suspension=suspension.n))
     draft.suspensions[suspension.n] = suspension
     draft.facts.append(SuspensionOpened(suspension.n, step.path, suspension.digest, suspension.due))
     if suspension.due is not None:
@@ -347,7 +348,7 @@ def _people_resolved(draft: _Draft, event: PeopleResolved) -> None:
     step = draft.steps.get(event.path)
     if step is None or step.state is not StepState.RESOLVING or step.round != event.round:
         return
-    draft.run = replace(draft.run, roster=event.roster)
+    draft.run = draft.run.but(roster=event.roster)
     _open(draft, draft.plan.at(event.path), step)
 
 
@@ -383,11 +384,11 @@ def _deadline(draft: _Draft, suspension: Suspension) -> None:
 
 
 def _close(draft: _Draft, suspension: Suspension, how: Close, by: tuple[PersonId, ...] = ()) -> None:
-    suspension = replace(suspension, closing=Closing(how, draft.now, by))
+    suspension = suspension.but(closing=Closing(how, draft.now, by))
     draft.suspensions[suspension.n] = suspension
     known = draft.answers.get(suspension.path)
     if known is not None:
-        draft.answers[suspension.path] = replace(known, suspension=suspension)
+        draft.answers[suspension.path] = known.but(suspension=suspension)
     draft.facts.append(SuspensionClosed(suspension.n, how, by))
     draft.effects.append(Withdraw(suspension.path))
     if suspension.kind is not Kind.DELAY:
@@ -492,7 +493,7 @@ def _cancel(draft: _Draft, event: CancelRequested) -> None:
             _close(draft, suspension, Close.CANCELLED, by=(event.person,))
     for step in list(draft.steps.values()):
         if not step.state.ended:
-            draft.put(replace(step, state=StepState.CANCELLED))
+            draft.put(step.but(state=StepState.CANCELLED))
             draft.facts.append(StepEnded(step.path, StepState.CANCELLED))
     _end(draft, Outcome.CANCELLED, reason=event.reason, by=(event.person,))
 
@@ -503,20 +504,20 @@ def _merge(draft: _Draft, event: PeopleMerged) -> None:
     def one(person: PersonId) -> PersonId:
         return event.kept if person == event.gone else person
 
-    draft.run = replace(draft.run, requester=one(draft.run.requester))
+    draft.run = draft.run.but(requester=one(draft.run.requester))
     for suspension in list(draft.suspensions.values()):
         if suspension.closing is not None:
             continue
         people = tuple(dict.fromkeys(one(person) for person in suspension.approvers.people))
-        draft.suspensions[suspension.n] = suspension = replace(
-            suspension, approvers=replace(suspension.approvers, people=people)
+        draft.suspensions[suspension.n] = suspension = suspension.but(
+            approvers=Approvers(people, suspension.approvers.groups, suspension.approvers.gaps)
         )
         wait = draft.plan.at(suspension.path).step.wait
         decisions = sorted(
             (answer for answer in draft.answers[suspension.path].decisions), key=lambda decision: decision.place
         )
         # The later answer of the one human stands; one that the requester gave as somebody else never counted.
-        kept = {one(decision.person): replace(decision, person=one(decision.person)) for decision in decisions}
+        kept = {one(decision.person): decision.but(person=one(decision.person)) for decision in decisions}
         if isinstance(wait, Approval) and not wait.self_approval:
             kept.pop(draft.run.requester, None)
         draft.recount(suspension, decisions, kept)
@@ -649,7 +650,7 @@ class _Draft:
         known = self.answers.get(path)
         if known is not None:
             others = tuple(other for other in known.decisions if other.person != decision.person)
-            self.answers[path] = replace(known, decisions=(*others, decision))
+            self.answers[path] = known.but(decisions=(*others, decision))
 
     def recount(self, suspension: Suspension, before: list[Decision], kept: Mapping[PersonId, Decision]) -> None:
         self.decisions.extend(kept.values())
@@ -663,8 +664,7 @@ class _Draft:
         before = self.slice
         if not self.facts and self.run is before.run and self.steps == before.steps:
             return Transition(before.run, effects=tuple(self.effects), refusal=refusal)
-        run = replace(
-            self.run,
+        run = self.run.but(
             version=self.run.version + 1,
             acting=self.acting,
             waiting=self.waiting,

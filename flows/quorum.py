@@ -47,11 +47,16 @@ def seats(
     Raises ``QuorumUnreachable`` where the people who may decide are too few: the sentence names them, and
     what would mend it.
     """
+
+    def one(person: PersonId) -> PersonId:
+        # The roster may be older than the news that two of its people are one human.
+        return people[person].id if person in people else person
+
     handles = tuple(dict.fromkeys(handles))
-    named = tuple(dict.fromkeys(roster.people[handle] for handle in handles if handle in roster.people))
+    named = tuple(dict.fromkeys(one(roster.people[handle]) for handle in handles if handle in roster.people))
     groups = tuple(handle for handle in handles if handle in roster.groups)
     gaps = tuple((handle, roster.gaps[handle]) for handle in handles if handle in roster.gaps)
-    everybody = tuple(dict.fromkeys([*named, *(member for group in groups for member in roster.groups[group])]))
+    everybody = tuple(dict.fromkeys([*named, *(one(member) for group in groups for member in roster.groups[group])]))
     if isinstance(wait, Hold):
         if not handles:
             return Seats(Approvers(people=(requester,)), asked=(requester,), needed=1)

@@ -92,6 +92,10 @@ class _Queue:
     places: int
     waiting: deque[Leased] = field(default_factory=deque)
     known: set[int] = field(default_factory=set)
+    again: dict[int, Leased] = field(default_factory=dict)
+    """Offered while it was being performed: a card that is behind already."""
+    finished: set[int] = field(default_factory=set)
+    """Performed since the refill under way began to read: what it has read of these is old."""
     running: int = 0
     behind: bool = True
     refilling: bool = False
@@ -172,6 +176,7 @@ class Runner:
                 continue
             lane = self._lanes[one.lane]
             if one.id in lane.known:
+                lane.again[one.id] = replace(one, brief=None)
                 continue
             if lane.running < lane.places and not lane.waiting and not self._stopping:
                 lane.known.add(one.id)
@@ -214,11 +219,12 @@ class Runner:
         lane = self._lanes[name]
         try:
             lane.behind = False
+            lane.finished.clear()
             found = await self._store.due(name, WINDOW)
             # More than fits in the window, or some of them known already: there may be others behind these.
             if len(found) == WINDOW:
                 lane.behind = True
-            fresh = [one for one in found if one.id not in lane.known]
+            fresh = [one for one in found if one.id not in lane.known and one.id not in lane.finished]
             lane.known.update(one.id for one in fresh)
             lane.waiting.extend(fresh)
             if lane.behind and not fresh:
@@ -239,6 +245,10 @@ class Runner:
         finally:
             lane.running -= 1
             lane.known.discard(leased.id)
+            if lane.refilling:
+                lane.finished.add(leased.id)
+            if (again := lane.again.pop(leased.id, None)) is not None:
+                self.offer([again])
             self._fill(name)
 
     async def _attempt(self, leased: Leased) -> None:
@@ -387,7 +397,10 @@ class Runner:
         effect = leased.effect
         assert isinstance(effect, SendMail)  # dispatched by type
         current, view = await self._store.read(
-            lambda c, plans: (outbox.get(c, leased.id), reads.suspension_view(c, plans, leased.run, effect.n))
+            lambda c, plans: (
+                outbox.get(c, leased.id),
+                reads.suspension_view(c, plans, leased.run, effect.n, reader=effect.person),
+            )
         )
         if current is None or view is None or not view.open or view.decision_of(effect.person) is not None:
             await self._store.settle(leased)

@@ -33,13 +33,18 @@ class CardView:
     ts: str | None
 
 
-def suspension_view(connection: Connection, kept: Kept, run_id: int, n: int) -> SuspensionView | None:
-    """One suspension, or None where there is no such one."""
+def suspension_view(
+    connection: Connection, kept: Kept, run_id: int, n: int, *, reader: PersonId | None = None
+) -> SuspensionView | None:
+    """One suspension, or None where there is no such one.
+
+    ``reader`` is somebody whom it is shown to: asked as a member of a group, they are not in it otherwise.
+    """
     suspension = load_suspension(connection, run_id, n)
     if suspension is None:
         return None
     plan, run = load_run(connection, kept, run_id)
-    return _view(connection, kept, plan, run, suspension)
+    return _view(connection, kept, plan, run, suspension, reader)
 
 
 def run_view(connection: Connection, kept: Kept, run_id: int) -> RunView:
@@ -115,11 +120,9 @@ def card_view(connection: Connection, kept: Kept, leased: Leased) -> CardView | 
     if row is None:
         return None
     run_id, n, wanted, channel, person, posted, ts = row
-    view = suspension_view(connection, kept, run_id, n)
+    view = suspension_view(connection, kept, run_id, n, reader=person)
     if view is None:
         return None
-    if person is not None and person not in view.people:
-        view = _with_people(connection, kept, view, [person])
     return CardView(view, wanted, channel, person, posted, ts)
 
 
@@ -176,7 +179,14 @@ def troubled(
     )
 
 
-def _view(connection: Connection, kept: Kept, plan: Plan, run: Run, suspension: Suspension) -> SuspensionView:
+def _view(
+    connection: Connection,
+    kept: Kept,
+    plan: Plan,
+    run: Run,
+    suspension: Suspension,
+    reader: PersonId | None = None,
+) -> SuspensionView:
     decisions = load_decisions(connection, run.id, suspension.n)
     closing = suspension.closing
     persons = {
@@ -184,10 +194,6 @@ def _view(connection: Connection, kept: Kept, plan: Plan, run: Run, suspension: 
         *suspension.approvers.people,
         *(decision.person for decision in decisions),
         *(closing.by if closing else ()),
+        *(() if reader is None else (reader,)),
     }
     return SuspensionView(plan, run, suspension, decisions, load_people(connection, kept, persons))
-
-
-def _with_people(connection: Connection, kept: Kept, view: SuspensionView, more: Iterable[PersonId]) -> SuspensionView:
-    people = {**view.people, **load_people(connection, kept, more)}
-    return SuspensionView(view.plan, view.run, view.suspension, view.decisions, people)

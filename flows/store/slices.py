@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from flows.errors import UnknownRun
-from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged, TimerFired
+from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged, PeopleResolved, TimerFired
 from flows.machine import Transition
 from flows.people import Person, PersonId
 from flows.plan import Plan, Reads
@@ -80,6 +80,8 @@ def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event) ->
         case TimerFired():
             suspension = load_suspension(connection, run.id, event.n)
             return plan, _at(connection, kept, plan, run, event.path, [suspension] if suspension else [])
+        case PeopleResolved():
+            return plan, _at(connection, kept, plan, run, event.path, [], *event.roster.ids())
         case _:
             return plan, _at(connection, kept, plan, run, event.path, [])
 
