@@ -35,7 +35,10 @@ def flow(cards: bool) -> Flow:
         inputs=[{"name": "fid", "type": "string"}],
         steps=[
             Step(id="a", run="signoff_steps:trivial"),
-            Step(id="gate", approval=Approval(ask="Go on?", approvers=["alice@example.com"], via="slack" if cards else None)),
+            Step(
+                id="gate",
+                approval=Approval(ask="Go on?", approvers=["alice@example.com"], via="slack" if cards else None),
+            ),
             Step(
                 id="b",
                 run="signoff_steps:receive",
@@ -97,7 +100,9 @@ class Peer:
         self.runner.start()
         if not fresh:
             rows = await self.store.read(
-                lambda c, _: c.execute("SELECT id, json_extract(inputs, '$.fid') FROM runs ORDER BY id LIMIT 100").fetchall()
+                lambda c, _: c.execute(
+                    "SELECT id, json_extract(inputs, '$.fid') FROM runs ORDER BY id LIMIT 100"
+                ).fetchall()
             )
             self.runs = {fid: run for run, fid in rows}
 

@@ -17,7 +17,7 @@ _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH = 13  # 13 * 5 bits hold 64
 _HALF = (1 << 32) - 1
 _ORDINAL_BITS = 24  # suspensions of one run: 16 million, for the loops that come
-_MAX_RUN = 1 << (64 - _ORDINAL_BITS)
+_MAX_RUN = 1 << (63 - _ORDINAL_BITS)  # what SQLite's signed integers hold
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from flows.people import PersonId
 _VERSION = 1
 _BODY = struct.Struct(">BB4sQIQIQ")  # version, purpose, key id, run, n, person, generation, expiry: 38 bytes
 _MAC_BYTES = 25  # 200 bits; with the body 63 bytes, which base64 writes in 84 letters without padding
+_LETTERS = 84
 
 
 class Purpose(Enum):
@@ -78,7 +79,10 @@ class Keyring:
         wrong signature; whether the suspension exists is not looked at here.
         """
         try:
-            raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+            # The length is looked at because base64 lets any number of `=` stand behind a text that needs none.
+            raw = base64.b64decode(
+                text.encode("ascii") if len(text) == _LETTERS else b"", altchars=b"-_", validate=True
+            )
             body, mac = raw[: _BODY.size], raw[_BODY.size :]
             version, kind, key_id, run, n, person, generation, expires = _BODY.unpack(body)
         except (UnicodeEncodeError, binascii.Error, struct.error):

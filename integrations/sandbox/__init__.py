@@ -6,4 +6,6 @@ from integrations.sandbox.inputs import NotPossible
 from integrations.sandbox.people import Human
 from integrations.sandbox.server import SENDER, Sandbox
 
-__all__ = ["SENDER", "Answer", "Human", "NeverHappened", "NotPossible", "Sandbox"]
+from integrations.sandbox.visitor import Page, Visitor
+
+__all__ = ["SENDER", "Answer", "Human", "NeverHappened", "NotPossible", "Page", "Sandbox", "Visitor"]

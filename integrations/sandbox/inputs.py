@@ -20,6 +20,14 @@ class NotPossible(Exception):
     """What Slack's client does not let a person do: no such button, an empty required field, a closed modal."""
 
 
+class Incomplete(NotPossible):
+    """A modal that the client does not submit yet. ``fields``: what it says under each input, by block id."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = dict(fields)
+        super().__init__("; ".join(f"{block_id}: {sentence}" for block_id, sentence in self.fields.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     key: str

@@ -14,7 +14,7 @@ from integrations.sandbox.blocks import Block, elements_of, options_of
 from integrations.sandbox.bot_line import Answer, BotLine
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.content import MODALS, checked_view, push_modal
-from integrations.sandbox.inputs import NotPossible, complaint, entered, state_of
+from integrations.sandbox.inputs import Incomplete, NotPossible, complaint, entered, state_of
 from integrations.sandbox.mailbox import Mail, PostOffice
 from integrations.sandbox.members import Channel, User
 from integrations.sandbox.message import Message
@@ -203,7 +203,7 @@ class Human:
     async def submit(self, values: Mapping[str, Json] | None = None, *, view: View | None = None) -> Answer:
         """Fill in the modal on top and press its submit button.
 
-        ``values`` go by block id, action id or label. Raises ``NotPossible``, saying what the client says, where it
+        ``values`` go by block id, action id or label. Raises ``Incomplete``, saying what the client says, where it
         would not submit: an empty required field, too long, not a number. What the bot answers is carried out:
         afterwards ``modal`` is closed, changed, covered by another one, or has ``errors``.
         """
@@ -217,7 +217,7 @@ class Human:
         state = state_of(shown.blocks, shown.values)
         complaints = {block["block_id"]: complaint(block, state) for block in shown.blocks}
         if wrong := {block_id: sentence for block_id, sentence in complaints.items() if sentence is not None}:
-            raise NotPossible("; ".join(f"{block_id}: {sentence}" for block_id, sentence in wrong.items()))
+            raise Incomplete(wrong)
         shown.errors = {}
         trigger = self.workspace.new_trigger(self.id, view_id=shown.id)
         payload = payloads.submission(self.workspace, self.user, shown, state=state, trigger_id=trigger.id)

@@ -56,7 +56,7 @@ class SlackUser:
     """
 
     id: str
-    team_id: str | None
+    team_id: str
     name: str
     email: str | None = None
     tz: str | None = None
@@ -77,7 +77,7 @@ def read_user(user: Mapping[str, Json], home: Auth) -> SlackUser:
     names = (profile.get("real_name"), user.get("real_name"), profile.get("display_name"), user.get("name"))
     return SlackUser(
         id=user["id"],
-        team_id=user.get("team_id"),
+        team_id=user.get("team_id") or home.team_id,
         name=next((name for name in names if name), user["id"]),
         email=profile.get("email") or None,
         tz=user.get("tz") or None,

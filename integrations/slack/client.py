@@ -1,7 +1,7 @@
 """Slack's Web API, outward: every call that Signoff makes, and the one place where its failures are translated.
 
-slack_sdk sends each request once. By default it would send ``chat.postMessage`` again after a dropped connection; when to
-try again is the outbox's to decide.
+slack_sdk sends each request once. By default it would send ``chat.postMessage`` again after a dropped connection;
+when to try again is the outbox's to decide.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ class SlackClient:
     """One workspace's Slack, seen by one bot token.
 
     Every method raises ``SlackError`` (an ``ActionError``) and never repeats itself. ``timeout`` is in seconds, for one
-    request. No proxy but ``proxy`` is used, whatever the environment says. A ``session`` brings its own timeouts and stays
-    its owner's. Raises ``ConfigError`` where ``base_url`` is no address. Call ``close()`` in the end.
+    request. No proxy but ``proxy`` is used, whatever the environment says. A ``session`` brings its own timeouts and
+    stays its owner's. Raises ``ConfigError`` where ``base_url`` is no address. Call ``close()`` in the end.
     """
 
     def __init__(
@@ -237,10 +237,10 @@ class SlackClient:
     async def find_post(
         self, channel: str, *, event_type: str, key: str, since: datetime, thread_ts: str | None = None
     ) -> Posted | None:
-        """The bot's message with the metadata ``tag(event_type, key)`` that was posted after ``since``; None: not there.
+        """The bot's message with the metadata ``tag(event_type, key)``, posted after ``since``; None: not there.
 
-        For after an uncertain ``post`` with the same ``channel`` and ``thread_ts``. Raises ``Untraceable`` where nobody can
-        tell, because the bot may not read there or more than 2,000 messages came since.
+        For after an uncertain ``post`` with the same ``channel`` and ``thread_ts``. Raises ``Untraceable`` where nobody
+        can tell, because the bot may not read there or more than 2,000 messages came since.
         """
         try:
             home = await self._at_home()
@@ -281,11 +281,23 @@ class SlackClient:
         """Open a modal for a click that is at most three seconds old. No error of it is retryable."""
         return (await self._call("views.open", PERISHABLE, trigger_id=trigger_id, view=view)).view()
 
-    async def update_view(self, view_id: str, view: Mapping[str, Json], *, hash: str | None = None) -> ShownView:  # noqa: A002 - Slack's word
+    async def update_view(
+        self,
+        view_id: str,
+        view: Mapping[str, Json],
+        *,
+        hash: str | None = None,  # noqa: A002 - Slack's word
+    ) -> ShownView:
         """Replace what a modal shows; with ``hash``, only if nobody has in the meantime (else ``hash_conflict``)."""
         return (await self._call("views.update", REPEATABLE, view_id=view_id, view=view, hash=hash)).view()
 
-    async def publish_home(self, user_id: str, view: Mapping[str, Json], *, hash: str | None = None) -> ShownView:  # noqa: A002 - Slack's word
+    async def publish_home(
+        self,
+        user_id: str,
+        view: Mapping[str, Json],
+        *,
+        hash: str | None = None,  # noqa: A002 - Slack's word
+    ) -> ShownView:
         """Replace what a user's App Home shows; ``hash`` as in ``update_view``."""
         return (await self._call("views.publish", REPEATABLE, user_id=user_id, view=view, hash=hash)).view()
 
@@ -389,8 +401,7 @@ class SlackClient:
         for _ in range(_HISTORY_PAGES):
             answer = await self._call(method, REPEATABLE, limit=_HISTORY_PAGE, cursor=cursor, **where)
             for message in answer.list("messages"):
-                # Metadata can be copied by anybody who may post; the author cannot.
-                if message.get("metadata") == metadata and message.get("user") == home.user_id:
+                if _carries(message, metadata) and _is_by(message, home):
                     return Posted(place, str(message["ts"]))
             cursor = answer.cursor()
             if cursor is None:
@@ -460,3 +471,15 @@ def _body(raw: bytes) -> Json:
         return json.loads(text)
     except ValueError:
         return {"error": text} if _CODE.fullmatch(text) else None
+
+
+def _carries(message: Mapping[str, Json], metadata: Mapping[str, Json]) -> bool:
+    found = message.get("metadata") or {}
+    payload = found.get("event_payload") or {}
+    wanted = metadata["event_payload"]["key"]
+    return bool(found.get("event_type") == metadata["event_type"] and payload.get("key") == wanted)
+
+
+def _is_by(message: Mapping[str, Json], home: Auth) -> bool:
+    """Whether the bot wrote it. Metadata can be copied by everybody who may post there; the author cannot."""
+    return message.get("user") == home.user_id or (home.bot_id is not None and message.get("bot_id") == home.bot_id)

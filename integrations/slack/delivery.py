@@ -23,7 +23,7 @@ EVENT = "signoff_message"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is posted: ``text`` in Slack's own markup, with blocks as the fallback of these."""
+    """What is posted: ``text`` in Slack's own markup, which with blocks only stands in for them in notifications."""
 
     text: str
     blocks: Sequence[Json] | None = None
@@ -43,8 +43,8 @@ async def deliver(
 ) -> list[Posted]:
     """Post ``message`` to each of ``places`` (channel ids or ``#names``, each once), in order.
 
-    Raises ``SlackError`` at the first that fails. The same call with the memo that it left goes on from there. Where the
-    bot may not read, a post of unknown end is posted again.
+    Raises ``SlackError`` at the first that fails. The same call with the memo that it left goes on from there. Where
+    the bot may not read, a post of unknown end is posted again.
     """
     done = _done(call.memo)
     left_open = _left_open(call.memo)

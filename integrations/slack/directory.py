@@ -23,17 +23,20 @@ class SlackDirectory:
     """Users and user groups, kept for ``ttl``. What cannot be read raises ``SlackError`` and is not kept.
 
     Everything returned is a ``Reading``: a pair of the value and the instant at which it was asked for. ``fresh=True``
-    asks anew; it joins a call under way. ``now`` gives aware UTC, ``monotonic`` seconds that never step back.
+    asks anew; it joins a call under way. ``team_id`` is the client's workspace, as ``auth()`` names it. ``now`` gives
+    aware UTC, ``monotonic`` seconds that never step back.
     """
 
     def __init__(
         self,
         client: SlackClient,
         *,
+        team_id: str,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         ttl: timedelta = TTL,
     ) -> None:
+        self.team_id = team_id
         self._client = client
         self._now = now
         self._users: Readings[str, SlackUser | None] = Readings(client.user, ttl=ttl, now=now, monotonic=monotonic)
@@ -59,8 +62,8 @@ class SlackDirectory:
     async def members(self, handle: str, *, fresh: bool = False) -> Reading[tuple[SlackUser, ...] | None]:
         """The full members of a user group (``@group``); None where there is no such group.
 
-        Guests, bots, strangers and deactivated users are left out. ``read_at`` is that of the oldest part. With ``fresh``,
-        who belongs to the group is read anew, and users as ever: what they are changes rarely.
+        Guests, bots, strangers and deactivated users are left out. ``read_at`` is that of the oldest part. With
+        ``fresh``, who belongs to the group is read anew, and users as ever: what they are changes rarely.
         """
         handles = await self._handles.get(None, fresh=fresh)
         group_id = handles.value.get(handle.removeprefix("@").lower())

@@ -42,7 +42,7 @@ _NOBODY_POSTS = "the channel lets only some people post; allow the bot there, or
 _TOO_OLD = "Slack gives three seconds from the click to a modal, and each click opens one; click again"
 _HINTS = {
     "access_denied": "an administrator of the workspace has to allow it",
-    "accesslimited": "the workspace is used only from certain networks; an administrator has to allow this machine's address",
+    "accesslimited": "the workspace allows only certain networks; an administrator has to add this machine's address",
     "account_inactive": _REINSTALL,
     "cannot_dm_bot": "a bot cannot be written to",
     "cant_delete_message": "only the bot's own messages can be deleted",
@@ -118,7 +118,7 @@ PERISHABLE = Doubt(retryable=False, uncertain=True)
 
 
 def failure(what: str, status: int, headers: Mapping[str, str], answer: Json, doubt: Doubt) -> SlackError:
-    """The error for an answer that is no success. ``what`` was called; ``answer`` is its parsed body, if that is JSON."""
+    """The error for an answer that is no success. ``what`` was called; ``answer`` is its parsed body, if it is JSON."""
     body: Mapping[str, Json] = answer if isinstance(answer, dict) else {}
     code = body.get("error")
     code = code[:80] if isinstance(code, str) else None

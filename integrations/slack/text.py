@@ -42,7 +42,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def mention(user_id: str) -> str:
-    """What shows a user's name and tells them. Takes ``U...`` and ``T.../U...``; raises ``ValueError`` for anything else."""
+    """What shows a user's name and tells them. Takes ``U...`` and ``T.../U...``; else raises ``ValueError``."""
     match = _USER.fullmatch(user_id)
     if match is None:
         raise ValueError(f"{user_id[:40]!r} is no Slack user id")

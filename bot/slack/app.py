@@ -1,0 +1,161 @@
+"""The Bolt app, and its two ways to be reached: requests at ``/slack/events``, or Socket Mode."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.middleware.request_verification.async_request_verification import AsyncRequestVerification
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.signature import Clock as SignatureClock
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.links import PageLinks
+from bot.people import People
+from bot.slack.cards import Cards
+from bot.slack.commands import COMMAND, Commands
+from bot.slack.copies import Copies
+from bot.slack.decisions import Decisions
+from bot.slack.errands import Errands
+from bot.slack.lists import Lists
+from bot.slack.replies import Replies
+from bot.slack.views import approve_modal, card, reject_modal
+from flows.clock import Clock
+from flows.engine import Engine
+from integrations.slack.client import SLACK_API, SlackClient
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class SlackDoor:
+    """Slack as a way in. ``drain`` it before the engine's store is closed.
+
+    ``signing_secret`` is None where there is only Socket Mode; then every request is refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        people: People,
+        client: SlackClient,
+        cards: Cards,
+        links: PageLinks,
+        clock: Clock,
+        signing_secret: str | None,
+    ) -> None:
+        self._errands = Errands()
+        self._signed = bool(signing_secret)
+        lists = Lists(engine, people, cards)
+        replies = Replies(engine, people, client, links, lists)
+        self.app = slack_app(
+            Decisions(engine, people, client, replies, Copies(engine, cards), self._errands),
+            Commands(engine, people, client, lists, replies, self._errands),
+            signing_secret=signing_secret or "",
+            clock=clock,
+        )
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request of Slack's; for ``POST /slack/events``. Who is not Slack gets 401."""
+        raw = await request.read()
+        if not self._signed:
+            return web.json_response({"error": "invalid request"}, status=401)
+        # What is not UTF-8 does not come from Slack; changed by "replace", it has no valid signature either.
+        body = raw.decode("utf-8", "replace")
+        bolt_request = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
+        return await to_aiohttp_response(await self.app.async_dispatch(bolt_request))
+
+    def socket_mode(self, app_token: str, *, base_url: str = SLACK_API) -> SocketMode:
+        """Another way to be reached, for where Slack cannot call the bot."""
+        return SocketMode(self.app, app_token, base_url)
+
+    async def drain(self, patience: timedelta = timedelta(seconds=5)) -> None:
+        """Finish answering what was acknowledged, at most ``patience``."""
+        await self._errands.drain(patience)
+
+
+class SocketMode:
+    """A websocket to Slack that the bot opens. It reconnects by itself."""
+
+    def __init__(self, app: AsyncApp, app_token: str, base_url: str) -> None:
+        self._app = app
+        self._app_token = app_token
+        self._base_url = base_url
+        self._handler: AsyncSocketModeHandler | None = None
+
+    async def start(self) -> None:
+        """Connect, and return once connected; tries again until it is. Call it within the loop that serves."""
+        quiet = logging.Logger("slack_sdk", logging.CRITICAL)  # its debug log repeats payloads
+        web_client = AsyncWebClient(token=self._app_token, base_url=self._base_url, logger=quiet)
+        self._handler = AsyncSocketModeHandler(self._app, self._app_token, logger=log, web_client=web_client)
+        await self._handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt's is not annotated
+
+    async def stop(self) -> None:
+        """Hang up."""
+        if self._handler is not None:
+            await self._handler.close_async()  # type: ignore[no-untyped-call]  # Bolt's is not annotated
+            self._handler = None
+
+
+def slack_app(decisions: Decisions, commands: Commands, *, signing_secret: str, clock: Clock) -> AsyncApp:
+    """The Bolt app with every listener. Requests over Socket Mode are not signed; all others have to be."""
+    app = AsyncApp(
+        name="signoff",
+        logger=log,
+        client=AsyncWebClient(),
+        authorize=_authorize,
+        # Ours stands in its place: it tells the time by our clock.
+        request_verification_enabled=False,
+        before_authorize=_Verification(signing_secret, clock),
+        # Bolt then answers when the listener has returned, and polls for nothing in between. What may take longer
+        # than an answer is an errand, which a stop waits for; Bolt's own background tasks are nobody's.
+        process_before_response=True,
+    )
+    app.action(card.APPROVE)(decisions.approve)
+    app.action(card.REJECT)(decisions.reject)
+    app.action(card.RESUME)(decisions.resume)
+    app.action(card.OPEN_WHOLE)(commands.open_whole)
+    app.action(card.OPEN_PAGE)(commands.open_page)
+    app.view(approve_modal.APPROVE_FORM)(decisions.approve_form)
+    app.view(approve_modal.RESUME_FORM)(decisions.resume_form)
+    app.view(reject_modal.REJECT_REASON)(decisions.reject_reason)
+    app.command(COMMAND)(commands.approvals)
+    app.event("app_home_opened")(commands.home_opened)
+    return app
+
+
+async def _authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+    """Nobody is asked: the listeners call Slack through a client of their own, and who clicked is the payload's to say."""
+    return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
+
+
+class _Verification(AsyncRequestVerification):
+    """Bolt's check of the signature, by our clock."""
+
+    def __init__(self, signing_secret: str, clock: Clock) -> None:
+        super().__init__(signing_secret, base_logger=log)
+        if signing_secret:
+            self._verifier = _Verifier(signing_secret, _Now(clock))
+
+
+class _Verifier(SignatureVerifier):
+    def is_valid(self, body: str | bytes, timestamp: str | None, signature: str | None) -> bool:
+        # The original raises for a timestamp that is no number.
+        return bool(timestamp and timestamp.isdecimal()) and super().is_valid(body, timestamp, signature)
+
+
+class _Now(SignatureClock):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock.now().timestamp()

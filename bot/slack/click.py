@@ -1,0 +1,65 @@
+"""What Slack says about something that a person did, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from bot.slack.views.pending import Listing, listing_of
+from flows.ports import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who it was: the workspace that they belong to, and their id there. ``team`` may be an organisation's id."""
+
+    team: str
+    user: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Json]) -> Self:
+        """From the payload of an interaction.
+
+        The person's own workspace, not the one that they clicked in: in a channel shared with another company the
+        two differ. In an organisation-wide installation ``team`` is null.
+        """
+        user = body["user"]
+        return cls(str(user.get("team_id") or _id(body.get("team")) or _id(body.get("enterprise"))), str(user["id"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A button that was pressed, and where.
+
+    ``channel`` and ``ts`` are of the message that it stood on (``ts`` only of one that is everybody's), ``listing``
+    is set where it stood in a list. A click on the home tab has no channel.
+    """
+
+    who: Identity
+    value: str
+    trigger_id: str
+    response_url: str | None = None
+    channel: str | None = None
+    ts: str | None = None
+    listing: Listing | None = None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Json], action: Mapping[str, Json]) -> Self:
+        """From the payload of ``block_actions``."""
+        container = body.get("container") or {}
+        # An ephemeral message cannot be changed by its ts, only through its response_url.
+        own = container.get("is_ephemeral") is not True
+        return cls(
+            who=Identity.of(body),
+            value=str(action.get("value") or ""),
+            trigger_id=str(body.get("trigger_id") or ""),
+            response_url=body.get("response_url"),
+            channel=container.get("channel_id"),
+            ts=container.get("message_ts") if own else None,
+            listing=listing_of(str(action.get("block_id") or "")),
+        )
+
+
+def _id(value: Json) -> str:
+    return str(value["id"]) if isinstance(value, dict) and value.get("id") else ""

@@ -1,0 +1,82 @@
+"""What waits, as a list: the answer of ``/approvals`` and the home tab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.slack.reference import Reference
+from bot.slack.views import card, kit, words
+from bot.slack.views.request import summary, title
+from flows.ids import Ids
+from flows.run import Kind
+from flows.views import SuspensionView
+from integrations.slack.text import clip, escape
+
+ITEMS = 10
+"""What a list shows of what waits; at two blocks and at most 850 characters each this stays within one message."""
+
+_ASK = 400  # characters
+_TITLE = 150
+
+
+class Listing(StrEnum):
+    """Which list it is: what waits for its reader, or all that they may see."""
+
+    MINE = "mine"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that waits. ``link`` leads to its card where the reader can see one; ``actionable``: with buttons."""
+
+    view: SuspensionView
+    link: str | None
+    actionable: bool = True
+
+
+def pending(
+    items: Sequence[Item], ids: Ids, listing: Listing, *, more: bool = False, said: str | None = None
+) -> card.Shown:
+    """The list. ``more``: there is more than these. ``said`` is the answer to a click on it, in Slack's markup."""
+    heading = "Waiting for you" if listing is Listing.MINE else "Everything that waits"
+    blocks = [kit.section(said)] if said else []
+    blocks.append(kit.header(heading))
+    for item in items:
+        blocks += _item(item, ids, listing)
+    nothing = "Nothing waits for you." if listing is Listing.MINE else "Nothing waits for anybody that you may see."
+    if not items:
+        blocks.append(kit.section(nothing))
+    if more:
+        blocks.append(kit.context(f"These are the {len(items)} with the nearest deadlines; there are more."))
+    return card.Shown(f"{heading}: {len(items)}{' and more' if more else ''}" if items else nothing, blocks)
+
+
+def home(shown: card.Shown) -> kit.Block:
+    """The home tab: the same list."""
+    usage = "Type `/approvals help` to see what else there is."
+    return {"type": "home", "blocks": [*shown.blocks, kit.context(usage)]}
+
+
+def listing_of(block_id: str) -> Listing | None:
+    """The list that a row of buttons belongs to; None where it is a card's."""
+    name, _, rest = block_id.partition(":")
+    return next((listing for listing in Listing if rest and listing.value == name), None)
+
+
+def _item(item: Item, ids: Ids, listing: Listing) -> list[kit.Block]:
+    view = item.view
+    reference = Reference.to(view)
+    ask = clip(escape(summary(view, _ASK)), _ASK) or "_Nothing was written here._"
+    facts = [clip(words.line(title(view)), _TITLE), f"asked by {words.who(view.requester)}", words.progress(view)]
+    if view.suspension.due is not None:
+        facts.append(f"until {words.moment(view.suspension.due)}")
+    if item.link is not None:
+        facts.append(f"<{item.link}|Open the card>")
+    blocks = [kit.section(f"{ask}\n{'  ·  '.join(facts)}")]
+    if item.actionable and view.suspension.kind is not Kind.DELAY:
+        block_id = f"{listing}:{ids.suspension(reference.run, reference.n)}"
+        blocks.append(kit.actions(block_id, card.decision_buttons(view, reference.text(ids))))
+    return blocks

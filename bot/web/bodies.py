@@ -1,0 +1,167 @@
+"""From what the engine knows to what the API says. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from bot.web import models
+from flows import people, run, views
+from flows.definition import Flow
+from flows.forms import Field, check_defaults, json_schema_of, mask
+from flows.ids import Ids
+from flows.ports import Json
+from flows.views import ParkedEffect, RunView, SuspensionView
+
+
+def flow_body(flow: Flow) -> models.Flow:
+    return models.Flow(
+        flow=flow.flow,
+        title=flow.name,
+        description=flow.description,
+        inputs=_fields(flow.inputs, {}),
+        inputs_schema=json_schema_of(flow.inputs),
+    )
+
+
+def run_body(view: RunView, ids: Ids) -> models.Run:
+    ending = view.run.ending
+    return models.Run.model_validate(
+        {
+            "id": ids.run(view.run.id),
+            "flow": view.plan.flow.flow,
+            "flow_title": view.plan.flow.name,
+            "status": view.status,
+            "requester": _person(view.person(view.run.requester), ids),
+            "inputs": _plain(mask(view.plan.flow.inputs, view.run.inputs)),
+            "started_at": view.run.started_at,
+            "steps": [_step(view.steps[step.path]) for step in view.plan.steps if step.path in view.steps],
+            "suspensions": [_suspension(one, ids) for one in view.suspensions if one.open],
+            "answered": [_suspension(one, ids) for one in view.suspensions if not one.open],
+            "outcome": ending.outcome if ending else None,
+            "ended": models.Ended(
+                outcome=ending.outcome,
+                at=ending.at,
+                reason=ending.reason,
+                by=[_person(view.person(person), ids) for person in ending.by],
+            )
+            if ending
+            else None,
+            "effects": [effect_body(effect, ids) for effect in view.troubled],
+        }
+    )
+
+
+def approval_body(view: SuspensionView, ids: Ids) -> models.Approval:
+    """An approval or a hold; not for a delay, of which nobody is asked anything."""
+    request, suspension = view.request, view.suspension
+    return models.Approval.model_validate(
+        {
+            **_in_common(view, ids),
+            "run": ids.run(view.run.id),
+            "flow": view.plan.flow.flow,
+            "flow_title": request.flow,
+            "step": suspension.path,
+            "step_title": request.step,
+            "digest": suspension.digest.hex(),
+            "requester": _person(view.requester, ids),
+            "inputs": _plain(request.inputs),
+            "show": _plain(request.show),
+            "form": _fields(request.form, check_defaults(request.form, request.defaults)),
+            "form_schema": json_schema_of(request.form),
+            "approvers": [_person(view.person(person), ids) for person in suspension.approvers.people],
+            "groups": list(suspension.approvers.groups),
+            "gaps": [models.Gap(handle=handle, reason=reason) for handle, reason in suspension.approvers.gaps],
+            "missing": view.missing,
+        }
+    )
+
+
+def effect_body(effect: ParkedEffect, ids: Ids) -> models.Effect:
+    return models.Effect(
+        id=ids.effect(effect.id),
+        run=ids.run(effect.run),
+        what=effect.what,
+        step=effect.path,
+        error=effect.error,
+        deliveries=effect.deliveries,
+        parked_at=effect.parked_at,
+        due=effect.due,
+    )
+
+
+def status_of(suspension: run.Suspension) -> str:
+    """``pending``, or how it was closed."""
+    return suspension.closing.how.value if suspension.closing else "pending"
+
+
+def _in_common(view: SuspensionView, ids: Ids) -> dict[str, object]:
+    suspension = view.suspension
+    return {
+        "id": ids.suspension(view.run.id, suspension.n),
+        "kind": suspension.kind,
+        "status": status_of(suspension),
+        "ask": suspension.ask,
+        "opened_at": suspension.opened_at,
+        "due": suspension.due,
+        "needed": suspension.needed,
+        "approvals": view.approvals,
+        "decisions": [_decision(view, decision, ids) for decision in view.decisions],
+        "closed": _closed(view, ids),
+    }
+
+
+def _suspension(view: SuspensionView, ids: Ids) -> models.Suspension:
+    return models.Suspension.model_validate({**_in_common(view, ids), "step": view.suspension.path})
+
+
+def _closed(view: SuspensionView, ids: Ids) -> models.Closed | None:
+    closing = view.suspension.closing
+    if closing is None:
+        return None
+    return models.Closed(how=closing.how, at=closing.at, by=[_person(view.person(one), ids) for one in closing.by])
+
+
+def _decision(view: views.SuspensionView, decision: run.Decision, ids: Ids) -> models.Decision:
+    return models.Decision(
+        person=_person(view.person(decision.person), ids),
+        verdict=decision.verdict,
+        at=decision.at,
+        door=decision.door,
+        comment=decision.comment,
+        form=_plain(mask(view.request.form, decision.values)),
+        digest=decision.digest.hex() if decision.digest is not None else None,
+    )
+
+
+def _person(person: people.Person, ids: Ids) -> models.Person:
+    return models.Person(id=ids.person(person.id), name=person.name, email=person.email, slack=person.slack)
+
+
+def _step(step: run.StepRun) -> models.StepRun:
+    return models.StepRun(
+        path=step.path,
+        state=step.state,
+        round=step.round,
+        attempt=step.attempt,
+        output=_plain(step.output),
+        error=step.error,
+    )
+
+
+def _fields(fields: Sequence[Field], rendered: Mapping[str, Json]) -> list[dict[str, Json]]:
+    """The fields as a flow file has them; a default that is a template is given as what it came to."""
+    described = []
+    for field in fields:
+        body = field.model_dump(mode="json", exclude_none=True)
+        if field.templated:
+            body.pop("default")
+            if rendered.get(field.name) is not None:
+                body["default"] = rendered[field.name]
+        described.append(body)
+    return described
+
+
+def _plain(value: Json) -> Json:
+    """A copy without the engine's read-only mappings, which pydantic takes for no JSON."""
+    return json.loads(json.dumps(value, default=dict))

@@ -1,0 +1,195 @@
+"""The bot's Slack side on real sockets: Bolt behind aiohttp, a real store, engine and runner, and the sandbox's Slack.
+
+Time stands still unless a test moves it; signatures, deadlines and retries all go by the same clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.links import PageLinks
+from bot.messenger import Messages
+from bot.people import People
+from bot.slack.app import SlackDoor
+from bot.slack.cards import Cards
+from flows.definition import Approval, Flow, Hold, Step
+from flows.engine import Engine
+from flows.functions import Functions
+from flows.ids import Ids
+from flows.links import Keyring
+from flows.run import Door, Run, Verdict
+from flows.runner import Runner
+from flows.store.sqlite import SqliteStore
+from flows.testing.clock import FakeClock
+from flows.testing.recording import RecordingPerformer
+from flows.vault import Vault
+from flows.views import SuspensionView
+from integrations.sandbox import Human, Sandbox
+from integrations.sandbox.message import Message
+from integrations.slack.client import SlackClient
+from integrations.slack.directory import SlackDirectory
+
+KEYS = ["a key that is long enough for a test"]
+PUBLIC_URL = "https://signoff.example.com"
+
+
+def flow(name: str, approval: Approval | None = None, *, hold: Hold | None = None, **more: Any) -> Flow:
+    """A flow with one wait, and a step after it that says whether it went on."""
+    steps = [Step(id="gate", title="Gate", approval=approval, hold=hold), Step(id="done", uses="log")]
+    return Flow(flow=name, title=name.capitalize(), steps=steps, **more)
+
+
+class Bot:
+    """One process of the bot. ``start`` and ``stop`` may be repeated: the database stays."""
+
+    def __init__(self, sandbox: Sandbox, clock: FakeClock, database: Path, flows: Iterable[Flow]) -> None:
+        self.sandbox = sandbox
+        self.clock = clock
+        self.admins: list[str] = []
+        self.socket_mode = False
+        self.token = sandbox.bot_token
+        self.actions: dict[str, Any] = {}
+        self._database = database
+        self._flows = list(flows)
+
+    store: SqliteStore
+    engine: Engine
+    people: People
+    runner: Runner
+    door: SlackDoor
+    client: SlackClient
+    links: PageLinks
+    performer: RecordingPerformer
+
+    async def start(self) -> None:
+        sandbox, clock = self.sandbox, self.clock
+        self.store = await SqliteStore.open(self._database, clock=clock, public_url=PUBLIC_URL)
+        self.client = SlackClient(self.token, base_url=sandbox.slack_url, timeout=5)
+        directory = SlackDirectory(self.client, team_id=sandbox.workspace.id, now=clock.now, monotonic=clock.monotonic)
+        self.people = People(self.store, clock, slack=directory, admins=self.admins)
+        await self.people.load_admins()
+        vault = Vault(KEYS)
+        self.engine = Engine(self.store, self.people, vault, clock)
+        await self.engine.use(self._flows)
+        self.links = PageLinks(Keyring(KEYS), clock, PUBLIC_URL)
+        cards = Cards(self.client, self.links, self.store.ids, clock, self.engine.cards)
+        self.door = SlackDoor(
+            engine=self.engine,
+            people=self.people,
+            client=self.client,
+            cards=cards,
+            links=self.links,
+            clock=clock,
+            signing_secret=None if self.socket_mode else sandbox.signing_secret,
+        )
+        self.performer = RecordingPerformer(self.actions, Functions(), vault, self.store.ids)
+        self.runner = Runner(
+            self.store,
+            directory=self.people,
+            performer=self.performer,
+            messenger=Messages(cards=cards, mailer=None, links=self.links, public_url=PUBLIC_URL),
+            clock=clock,
+        )
+        self.runner.start()
+        app = web.Application()
+        app.router.add_post("/slack/events", self.door.events)
+        self._server = TestServer(app)
+        await self._server.start_server()
+        sandbox.events_url = str(self._server.make_url("/slack/events"))
+
+    async def stop(self) -> None:
+        self.sandbox.events_url = None
+        await self._server.close()
+        await self.door.drain(timedelta(seconds=2))
+        await self.runner.drain(timedelta(seconds=2))
+        await self.client.close()
+        await self.store.close()
+
+    @property
+    def ids(self) -> Ids:
+        return self.store.ids
+
+    async def begin(self, name: str, by: Human, inputs: Mapping[str, Any] | None = None) -> Run:
+        """Start a run, and wait until everybody has been asked."""
+        person = await self.people.by_email(by.email)
+        run, _ = await self.engine.start(name, person.id, inputs or {})
+        await self.runner.idle()
+        return run
+
+    async def view(self, run: Run, n: int = 1) -> SuspensionView:
+        """How a suspension stands."""
+        view = await self.engine.peek(run.id, n)
+        assert view is not None
+        return view
+
+    async def standing(self, run: Run, n: int = 1) -> dict[str, str]:
+        """Who has said what, by name."""
+        view = await self.view(run, n)
+        return {view.person(one.person).name: one.verdict.value for one in view.decisions}
+
+    async def status(self, run: Run) -> str:
+        return (await self.engine.run(run.id, run.requester)).status
+
+    async def decide(self, run: Run, by: Human, verdict: Verdict = Verdict.APPROVE, **more: Any) -> None:
+        """A decision through another door."""
+        person = await self.people.by_email(by.email)
+        await self.engine.decide(run.id, 1, person.id, verdict, door=Door.PAGE, **more)
+        await self.runner.idle()
+
+    async def settled(self) -> None:
+        """Return when every errand and every effect that is due is done."""
+        await self.door.drain()
+        await self.runner.idle()
+
+    async def run_out_of_patience(self, duration: str = "1h", step: str = "1m") -> None:
+        """Let time pass while effects are tried again."""
+        steps = timedelta(hours=1) // timedelta(minutes=1) if duration == "1h" else int(duration)
+        for _ in range(steps):
+            self.clock.advance(step)
+            await asyncio.sleep(0)
+            await self.runner.idle()
+
+
+def newest(person: Human, containing: str = "") -> Message:
+    """The newest message that the person sees with this in it."""
+    message = person.message(containing)
+    assert message is not None, f"{person} sees nothing with {containing!r}"
+    return message
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
+    async with Sandbox.with_people(clock=clock) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def start_bot(sandbox: Sandbox, clock: FakeClock, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Bot]]]:
+    """Starts a bot that knows these flows; it is stopped in the end."""
+    bots: list[Bot] = []
+
+    async def start(*flows: Flow, admins: Iterable[str] = (), token: str | None = None, **actions: Any) -> Bot:
+        bot = Bot(sandbox, clock, tmp_path / "signoff.db", flows)
+        bot.admins = list(admins)
+        bot.token = token or sandbox.bot_token
+        bot.actions = actions
+        await bot.start()
+        bots.append(bot)
+        return bot
+
+    yield start
+    for bot in bots:
+        await bot.stop()

@@ -1,0 +1,540 @@
+"""The commands, in process, against the real API on a real socket and a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from typer.testing import CliRunner, Result
+
+from bot.cli import app
+from bot.links import PageLinks
+from bot.people import People
+from bot.tokens import digest
+from bot.web.bearer import Tokens
+from bot.web.server import web_app
+from flows.definition import Approval, Flow, Hold, Step
+from flows.errors import ActionError
+from flows.forms import IntegerField, MultiselectField, Option, StringField
+from flows.links import Keyring
+from flows.run import Door, Verdict
+from flows.testing import FlowTest, Turns
+
+ANN, BOB, CAY = "ann@example.com", "bob@example.com", "cay@example.com"
+LOG = Step(id="after", uses="log", with_={"message": "done"})
+
+EXPENSE = Flow(
+    flow="expense",
+    title="Expense",
+    inputs=(StringField(name="what", multiline=True),),
+    steps=(
+        Step(
+            id="ask",
+            approval=Approval(
+                ask="Pay for {{ inputs.what }}?",
+                approvers=(BOB,),
+                form=(
+                    IntegerField(name="amount", required=False, max=100),
+                    MultiselectField(name="from", required=False, options=(Option(value="a"), Option(value="b"))),
+                ),
+            ),
+        ),
+        LOG,
+    ),
+)
+HELD = Flow(flow="held", steps=(Step(id="wait", hold=Hold(form=(StringField(name="why"),))), LOG))
+SHAKY = Flow(flow="shaky", steps=(Step(id="call", uses="http.request", with_={"url": "https://example.com"}), LOG))
+LOST = ActionError("connection lost", uncertain=True)
+
+runner = CliRunner()
+
+
+async def signoff(*arguments: str) -> Result:
+    """A command as if it were typed; on a thread, so that the server can answer it."""
+    return await asyncio.to_thread(runner.invoke, app, list(arguments))
+
+
+def everything_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+@dataclass
+class Office:
+    """A bot that serves in a folder, and somebody at its terminal."""
+
+    flows: FlowTest
+    monkeypatch: pytest.MonkeyPatch
+    looked_at: asyncio.Event
+    """Set once somebody has looked at a run."""
+
+    async def sits_down(self, person: str, scopes: str = "start,read,decide") -> None:
+        """From here on the commands act as this person."""
+        made = await signoff("token", "create", "--person", person, "--scopes", scopes)
+        assert made.exit_code == 0, made.output
+        self.monkeypatch.setenv("SIGNOFF_TOKEN", made.stdout.strip())
+
+    async def started(self, flow: str, *inputs: str) -> str:
+        result = await signoff("run", flow, "--json", *(part for each in inputs for part in ("-i", each)))
+        assert result.exit_code == 0, result.output
+        await self.flows.settle()
+        return str(json.loads(result.stdout)["id"])
+
+    async def asked(self) -> str:
+        """The id of the one approval that waits for who sits here."""
+        (waiting,) = json.loads((await signoff("pending", "--json")).stdout)
+        return str(waiting["id"])
+
+
+@pytest.fixture
+async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+    monkeypatch.chdir(tmp_path)
+    database = tmp_path / "office.db"
+    flows = FlowTest(
+        EXPENSE,
+        HELD,
+        SHAKY,
+        people=[ANN, BOB, CAY],
+        admins=[CAY],
+        actions={"http.request": Turns(LOST, LOST, {"status": 200})},
+        database=database,
+    )
+    async with flows as t:
+        people = People(t.store, t.clock, slack=None, admins=[CAY])
+        keyring = Keyring(["a key for tests, which guards nothing"])
+        url = "http://127.0.0.1"
+        served = web_app(
+            engine=t.engine,
+            people=people,
+            links=PageLinks(keyring, t.clock, url),
+            keyring=keyring,
+            tokens=Tokens(t.store, people, t.clock),
+            clock=t.clock,
+            public_url=url,
+        )
+        looked_at = asyncio.Event()
+
+        async def look(request: web.Request, _response: web.StreamResponse) -> None:
+            if request.method == "GET" and "/runs/" in request.path:
+                looked_at.set()
+
+        served.on_response_prepare.append(look)
+        async with TestServer(served) as server:
+            monkeypatch.setenv("SIGNOFF_DATABASE", f"sqlite:///{database}")
+            monkeypatch.setenv("SIGNOFF_PUBLIC_URL", str(server.make_url("")))
+            yield Office(t, monkeypatch, looked_at)
+
+
+# -- usage and configuration ----------------------------------------------------------------------------------
+
+
+def test_every_command_of_the_contract_is_there() -> None:
+    named = [
+        "init",
+        "check",
+        "demo",
+        "serve",
+        "run",
+        "pending",
+        "show",
+        "approve",
+        "reject",
+        "resume",
+        "cancel",
+        "effects",
+        "retry",
+        "skip",
+        "token",
+    ]
+
+    result = runner.invoke(app, ["--help"])
+
+    assert [line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()] == named
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["reject", "sus_1"], "Missing option '--reason'"),
+        (["run", "expense", "-i", "what"], "'what' is not name=value"),
+        (["approve", "sus_1", "-f", "=1"], "'=1' is not name=value"),
+        (["token", "create", "--person", "nobody"], "'nobody' is no mail address"),
+        (["token", "create", "--person", ANN, "--scopes", "start,rule"], "there is no scope 'rule'"),
+        (["token", "create", "--person", ANN, "--expires", "soon"], "'soon' must be a duration"),
+        (["token", "create", "--person", ANN, "--expires", "4000d"], "'4000d' is not within ten years"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_a_sentence_on_standard_error(arguments: list[str], said: str) -> None:
+    result = runner.invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["serve"], ["pending"], ["token", "list"]])
+def test_wrong_settings_end_with_2_and_every_problem(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("SIGNOFF_PORT=none\nSIGNOFF_PUBLC_URL=x\n")
+
+    result = runner.invoke(app, command)
+
+    assert result.exit_code == 2
+    assert "SIGNOFF_PORT must be a number" in result.stderr
+    assert "did you mean 'SIGNOFF_PUBLIC_URL'?" in result.stderr
+
+
+def test_serve_without_a_key_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = runner.invoke(app, ["serve"])
+
+    assert result.exit_code == 2
+    assert result.stderr == "SIGNOFF_SECRET_KEY is missing; `signoff init` writes a fresh one.\n"
+
+
+def test_without_a_token_nobody_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = runner.invoke(app, ["pending"])
+
+    assert result.exit_code == 2
+    assert "SIGNOFF_TOKEN is not set" in result.stderr
+
+
+# -- check ----------------------------------------------------------------------------------------------------
+
+GOOD = "flow: good\nsteps:\n  - {id: say, uses: log, with: {message: hello}}\n"
+BAD = """\
+flow: bad
+steps:
+  - {id: say, uses: logg}
+  - {id: call, uses: http.request, with: {address: "https://example.com"}}
+  - {id: compute, run: "sums_to_check:ad"}
+"""
+CONTINUES = """\
+flow: continues
+steps:
+  - id: ask
+    approval: {approvers: [ann@example.com], on_reject: continue}
+"""
+
+
+def test_check_tells_every_problem_with_its_line_and_what_was_meant(tmp_path: Path) -> None:
+    (tmp_path / "good.yml").write_text(GOOD)
+    (tmp_path / "bad.yml").write_text(BAD)
+    (tmp_path / "sums_to_check.py").write_text("def add(a, b):\n    return a + b\n")
+
+    result = runner.invoke(app, ["check", str(tmp_path)])
+
+    told = result.stdout.replace(f"{tmp_path}/", "").splitlines()
+    assert result.exit_code == 1
+    assert [line.partition(": ")[0] for line in told] == ["bad.yml:3", "bad.yml:4", "bad.yml:4", "bad.yml:5"]
+    assert "did you mean 'log'?" in told[0]
+    assert "did you mean 'add'?" in told[3]
+    assert result.stderr == "4 problems. Flows without one: good.\n"
+
+
+def test_check_passes_with_warnings(tmp_path: Path) -> None:
+    (tmp_path / "continues.yml").write_text(CONTINUES)
+
+    result = runner.invoke(app, ["check", str(tmp_path)])
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{tmp_path}/continues.yml:4: warning: ")
+    assert result.stderr == "No problems. Flows: continues.\n"
+
+
+def test_check_finds_fault_with_a_folder_that_has_no_flow(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["check", str(tmp_path)])
+
+    assert (result.exit_code, result.stderr) == (1, f"There is no flow at {tmp_path}.\n")
+
+
+# -- runs -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_is_started_and_shown(office: Office) -> None:
+    await office.sits_down(ANN)
+
+    started = await signoff("run", "expense", "-i", "what=a chair")
+    run = started.stdout.splitlines()[0].removeprefix("run:").strip()
+    await office.flows.settle()
+    shown = await signoff("show", run)
+
+    assert started.exit_code == 0
+    lines = [line.split(maxsplit=1) for line in shown.stdout.splitlines() if line]
+    assert ["flow:", "expense"] in lines
+    assert ["status:", "waiting"] in lines
+    assert ["requester:", "Ann"] in lines
+    assert ["asked:", "Pay for a chair?"] in lines
+    assert "ask\tsuspended\t" in shown.stdout.splitlines()
+
+
+async def test_inputs_that_are_wrong_are_all_told(office: Office) -> None:
+    await office.sits_down(ANN)
+
+    result = await signoff("run", "expense", "-i", "wat=x")
+
+    assert result.exit_code == 1
+    assert {line.split(":")[0].strip() for line in result.stderr.splitlines()[1:]} == {"what", "wat"}
+
+
+async def test_the_same_key_starts_a_run_once(office: Office) -> None:
+    await office.sits_down(ANN)
+
+    runs = [(await signoff("run", "expense", "-i", "what=x", "--key", "k1", "--json")).stdout for _ in range(2)]
+
+    assert len({json.loads(run)["id"] for run in runs}) == 1
+
+
+async def test_without_a_key_of_ones_own_every_start_is_another_run(office: Office) -> None:
+    await office.sits_down(ANN)
+
+    runs = [await office.started("expense", "what=x") for _ in range(2)]
+
+    assert len(set(runs)) == 2
+
+
+@pytest.mark.parametrize(("verdict", "code", "outcome"), [("approve", 0, "succeeded"), ("reject", 1, "rejected")])
+async def test_wait_ends_with_the_outcome(office: Office, verdict: str, code: int, outcome: str) -> None:
+    await office.sits_down(ANN)
+    waiting = asyncio.create_task(signoff("run", "expense", "-i", "what=x", "--wait"))
+    await office.looked_at.wait()
+    bob = await office.flows.crowd.meet(office.flows.store, BOB)
+    (asked,) = await office.flows.engine.waiting()
+
+    await office.flows.engine.decide(asked.run.id, 1, bob.id, Verdict(verdict), door=Door.PAGE, comment="so")
+
+    result = await waiting
+
+    assert result.exit_code == code, result.output
+    assert f"status: {outcome}\n" in result.stdout
+
+
+async def test_a_run_is_cancelled_by_its_requester_and_by_nobody_else(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("expense", "what=x")
+    await office.sits_down(BOB)
+
+    others = await signoff("cancel", run)
+    await office.sits_down(ANN)
+    own = await signoff("cancel", run, "--reason", "bought already")
+    again = await signoff("cancel", run)
+
+    assert (others.exit_code, own.exit_code, again.exit_code) == (1, 0, 1)
+    assert own.stdout == f"{run} is cancelled.\n"
+    assert json.loads((await signoff("show", run, "--json")).stdout)["ended"]["reason"] == "bought already"
+
+
+async def test_a_run_that_is_not_there_is_a_sentence(office: Office) -> None:
+    await office.sits_down(ANN)
+
+    results = [await signoff("show", run) for run in ("run_0000000000000", "..", "a/b?c#d")]
+
+    assert [(one.exit_code, len(one.stderr.splitlines()), one.stdout) for one in results] == [(1, 1, "")] * 3
+
+
+# -- decisions ------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_shown_is_what_was_decided(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("expense", "what=a chair")
+    await office.sits_down(BOB)
+    asked = await office.asked()
+
+    result = await signoff("approve", asked, "--comment", "fine", "-f", "amount=40", "-f", "from=a", "-f", "from=b")
+    await office.flows.settle()
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("asked:     Pay for a chair?\n")
+    (view,) = [await office.flows.engine.peek(office.flows.store.ids.parse_run(run), 1)]
+    (decision,) = view.decisions
+    assert (decision.comment, dict(decision.values)) == ("fine", {"amount": 40, "from": ["a", "b"]})
+    assert decision.digest == view.suspension.digest
+    assert json.loads((await signoff("show", run, "--json")).stdout)["status"] == "succeeded"
+
+
+async def test_a_rejection_takes_its_reason_to_the_requester(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("expense", "what=a chair")
+    await office.sits_down(BOB)
+
+    result = await signoff("reject", await office.asked(), "--reason", "we have chairs")
+    await office.flows.settle()
+    shown = await signoff("show", run)
+
+    assert result.exit_code == 0
+    lines = [line.split(maxsplit=1) for line in shown.stdout.splitlines() if line]
+    assert ["status:", "rejected"] in lines
+    assert ["reason:", "we have chairs"] in lines
+    assert ["decided:", 'reject by Bob "we have chairs"'] in lines
+
+
+async def test_a_hold_is_resumed_with_values_and_missing_ones_are_told(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("held")
+    (held,) = json.loads((await signoff("show", run, "--json")).stdout)["suspensions"]
+
+    without = await signoff("resume", held["id"])
+    resumed = await signoff("resume", held["id"], "-f", "why=enough=enough")
+    await office.flows.settle()
+
+    assert without.exit_code == 1
+    assert without.stderr.splitlines()[1].startswith("  why: ")
+    assert resumed.exit_code == 0
+    assert json.loads((await signoff("show", run, "--json")).stdout)["status"] == "succeeded"
+
+
+async def test_W11_the_requester_is_refused_through_the_command_line(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("expense", "what=a chair")
+    (asked,) = json.loads((await signoff("show", run, "--json")).stdout)["suspensions"]
+
+    result = await signoff("approve", asked["id"])
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("asked:     Pay for a chair?\n")
+    assert len(result.stderr.splitlines()) == 1
+    assert json.loads((await signoff("show", run, "--json")).stdout)["status"] == "waiting"
+
+
+async def test_what_was_decided_already_is_said(office: Office) -> None:
+    await office.sits_down(ANN)
+    await office.started("expense", "what=a chair")
+    await office.sits_down(BOB)
+    asked = await office.asked()
+
+    await signoff("approve", asked)
+    closed = await signoff("reject", asked, "--reason", "no")
+
+    assert closed.exit_code == 1
+    assert "approved" in closed.stderr.lower()
+
+
+async def test_pending_lists_what_waits_for_me_and_all_what_i_may_see(office: Office) -> None:
+    await office.sits_down(ANN)
+    await office.started("expense", "what=two\nlines\tand tabs")
+
+    mine = await signoff("pending")
+    everybody = await signoff("pending", "--all")
+    await office.sits_down(BOB)
+    bobs = await signoff("pending")
+
+    assert (mine.stdout, mine.stderr) == ("", "Nothing waits for you.\n")
+    assert everybody.stdout == bobs.stdout
+    assert bobs.stdout.split("\t")[1:5] == ["expense", "ask", "Pay for two lines and tabs?", "Ann"]
+
+
+async def test_pending_lists_more_than_one_page(office: Office) -> None:
+    await office.sits_down(ANN)
+    ann = await office.flows.crowd.meet(office.flows.store, ANN)
+    for number in range(203):
+        await office.flows.engine.start("expense", ann.id, {"what": f"chair {number}"})
+    await office.flows.settle()
+    await office.sits_down(BOB)
+
+    result = await signoff("pending", "--json")
+
+    assert len({one["id"] for one in json.loads(result.stdout)}) == 203
+
+
+# -- effects --------------------------------------------------------------------------------------------------
+
+
+async def test_parked_effects_are_listed_retried_and_skipped_by_admins(office: Office) -> None:
+    await office.sits_down(ANN)
+    runs = [await office.started("shaky") for _ in range(2)]
+    forbidden = await signoff("effects")
+    await office.sits_down(CAY, "read,admin")
+
+    listed = await signoff("effects")
+    first, second = json.loads((await signoff("effects", "--json")).stdout)
+    retried = await signoff("retry", first["id"])
+    skipped = await signoff("skip", second["id"])
+    await office.flows.settle()
+    left = await signoff("effects")
+    unknown = await signoff("retry", first["id"])
+
+    assert forbidden.exit_code == 1
+    assert forbidden.stderr == "This takes a token with the scope admin.\n"
+    assert [line.split("\t")[1:4] for line in listed.stdout.splitlines()] == [
+        [run, "call", "perform the action"] for run in runs
+    ]
+    assert (retried.stdout, skipped.stdout) == (f"{first['id']} is tried again.\n", f"{second['id']} is skipped.\n")
+    assert (left.stdout, left.stderr) == ("", "No effect is parked.\n")
+    assert unknown.exit_code == 1
+    statuses = [json.loads((await signoff("show", run, "--json")).stdout)["status"] for run in runs]
+    assert statuses == ["succeeded", "succeeded"]
+
+
+# -- tokens ---------------------------------------------------------------------------------------------------
+
+
+async def test_S10_a_token_is_stored_as_a_hash_acts_within_its_scopes_and_is_worth_nothing_once_revoked(
+    office: Office, tmp_path: Path
+) -> None:
+    made = await signoff("token", "create", "--person", ANN, "--expires", "12h")
+    secret = made.stdout.strip()
+    office.monkeypatch.setenv("SIGNOFF_TOKEN", secret)
+    run = await office.started("expense", "what=x")
+    listed = await signoff("token", "list")
+    id_, person, scopes, state, *_ = listed.stdout.split("\t")
+
+    beyond = await signoff("approve", json.loads((await signoff("pending", "--all", "--json")).stdout)[0]["id"])
+    revoked = await signoff("token", "revoke", id_)
+    after = await signoff("show", run)
+    again = await signoff("token", "revoke", id_)
+
+    assert (person, scopes, state) == (ANN, "start,read", "active")
+    assert beyond.exit_code == 1
+    assert beyond.stderr == "This takes a token with the scope decide.\n"
+    assert (revoked.stdout, again.stdout) == (f"{id_} is revoked.\n", f"{id_} was revoked before.\n")
+    assert (after.exit_code, after.stdout) == (1, "")
+    assert "SIGNOFF_TOKEN is not good" in after.stderr
+    with sqlite3.connect(tmp_path / "office.db") as connection:
+        rows = connection.execute("SELECT hash, expires_at - created_at FROM tokens").fetchall()
+    connection.close()
+    assert rows == [(digest(secret), 12 * 3600 * 1000)]
+    assert secret.encode() not in everything_in(tmp_path)
+
+
+async def test_a_token_may_be_made_before_there_is_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    made = await signoff("token", "create", "--person", "New@Example.com", "--scopes", "read", "--expires", "never")
+    listed = await signoff("token", "list")
+
+    assert made.exit_code == 0, made.output
+    assert made.stdout.startswith("sgn_")
+    assert len(made.stdout.splitlines()) == 1
+    assert listed.stdout.split("\t")[1:5] == ["new@example.com", "read", "active", "never"]
+    assert stat.S_ISREG((tmp_path / "signoff.db").stat().st_mode)
+
+
+async def test_a_token_that_is_not_there_cannot_be_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    result = await signoff("token", "revoke", "tok_0000000000000")
+
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+
+
+def test_a_database_of_something_else_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("signoff.db").write_text("this is no database, whatever its name says")
+
+    result = runner.invoke(app, ["token", "list"])
+
+    assert result.exit_code == 2
+    assert "cannot be used" in result.stderr
