@@ -69,7 +69,7 @@ class Performers:
 
     async def _perform(self, brief: Brief, step: Step, hidden: Mapping[str, str], call: ActionCall) -> Json:
         says, escape = _mrkdwn() if (step.uses or "").startswith("slack.") else (None, None)
-        known = in_clear(brief.known, hidden)
+        known = in_clear(brief, hidden)
         values = context(brief.step, known, self._ids, says=says) if says else context(brief.step, known, self._ids)
         try:
             params = brief.step.params.render(values, escape=escape)

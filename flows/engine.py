@@ -6,7 +6,6 @@ There is one decision path. Whatever door a person comes through, it ends in ``E
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -25,14 +24,11 @@ from flows.people import PersonId, Roster
 from flows.plan import Plan
 from flows.ports import Directory, Json
 from flows.quorum import MembershipsNeeded
-from flows.run import Door, Run, Verdict
+from flows.run import SECRET, Door, Run, Verdict
 from flows.store import outbox, reads
-from flows.store.sqlite import SqliteStore, Start
+from flows.store.sqlite import Key, SqliteStore, Start
 from flows.vault import Vault
 from flows.views import ParkedEffect, RunView, SuspensionView
-
-SECRET = "$secret"  # noqa: S105 - the key of a reference, not a secret
-"""An input that is secret is stored as ``{"$secret": name}``; the value is in the vault's table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,13 @@ class Engine:
     # -- acting -------------------------------------------------------------------------------------------------
 
     async def start(
-        self, flow: str, requester: PersonId, inputs: Mapping[str, object], *, once: Once | None = None
+        self,
+        flow: str,
+        requester: PersonId,
+        inputs: Mapping[str, object],
+        *,
+        once: Once | None = None,
+        via_token: str | None = None,
     ) -> tuple[Run, bool]:
         """Start a run. Returns it, and whether it is new (False: the same Idempotency-Key started it before).
 
@@ -85,6 +87,10 @@ class Engine:
         if flow not in self._flows:
             raise UnknownFlow(f"There is no flow {flow!r}.")
         plan, definition = self._flows[flow]
+        key = Key(once.token, once.key, self._vault.fingerprints(_request(flow, inputs))) if once else None
+        if key is not None and (before := await self._store.started(key)) is not None:
+            # Before anything is looked up: a repeat is answered also while Slack is down, or the flow was edited.
+            return before, False
         values = validate(plan.flow.inputs, inputs)
         secrets: dict[str, bytes] = {}
         for field in plan.flow.inputs:
@@ -99,7 +105,8 @@ class Engine:
                 values,
                 roster=await self._roster(plan, values),
                 secrets=secrets,
-                once=(once.token, once.key, _fingerprint(flow, inputs)) if once else None,
+                once=key,
+                via_token=via_token,
             )
         )
 
@@ -134,18 +141,25 @@ class Engine:
             via_token=via_token,
         )
         try:
-            return await self._store.transact(run, event)
+            return await self._store.transact(run, event, seal=self._vault.seal)
         except MembershipsNeeded as needed:
             # Asked outside the transaction: the directory may take seconds, and others decide meanwhile.
             memberships = await self._directory.memberships(person, needed.groups)
-            return await self._store.transact(run, replace(event, memberships=memberships))
+            return await self._store.transact(run, replace(event, memberships=memberships), seal=self._vault.seal)
 
     async def cancel(
-        self, run: int, person: PersonId, *, door: Door, reason: str | None = None, as_admin: bool = True
+        self,
+        run: int,
+        person: PersonId,
+        *,
+        door: Door,
+        reason: str | None = None,
+        via_token: str | None = None,
+        as_admin: bool = True,
     ) -> Run:
         """Cancel a run. Raises ``UnknownRun``, ``NotAllowed``, ``RunFinished``, ``InvalidForm`` for the reason."""
         admin = as_admin and self._directory.is_admin(person)
-        return await self._store.transact(run, CancelRequested(person, door, _said("reason", reason), admin))
+        return await self._store.transact(run, CancelRequested(person, door, _said("reason", reason), admin, via_token))
 
     async def retry(self, effect: int, person: PersonId) -> None:
         """Let a parked effect be performed again. Admins only."""
@@ -153,7 +167,7 @@ class Engine:
         if await self._store.free(effect) is None:
             raise UnknownEffect("There is no such parked effect.")
 
-    async def skip(self, effect: int, person: PersonId) -> None:
+    async def skip(self, effect: int, person: PersonId, *, via_token: str | None = None) -> None:
         """Give up on a parked effect: a step's action counts as done, with no output. Admins only."""
         self._admins_only(person)
         leased = await self._store.read(lambda c, _: outbox.get(c, effect))
@@ -161,7 +175,7 @@ class Engine:
         if leased is None or effect not in parked:
             raise UnknownEffect("There is no such parked effect.")
         if isinstance(leased.effect, PerformAction):
-            event = ActionSkipped(leased.effect.path, leased.effect.round, person)
+            event = ActionSkipped(leased.effect.path, leased.effect.round, person, via_token)
             await self._store.transact(leased.run, event, settles=leased.id)
         else:
             await self._store.settle(leased)
@@ -201,6 +215,13 @@ class Engine:
     async def waiting(self, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """Everything that waits for people, the nearest deadline first."""
         return await self._store.read(lambda c, plans: reads.waiting(c, plans, None, limit=limit, offset=offset))
+
+    async def progress(self, run: int, n: int) -> tuple[int, int] | None:
+        """How many distinct people have said yes to a suspension, and how many it takes; None where there is none.
+
+        Costs the same however many were asked, unlike ``peek``.
+        """
+        return await self._store.read(lambda c, _: reads.progress(c, run, n))
 
     async def cards(self, run: int, n: int) -> list[tuple[str, str]]:
         """Where the cards of a suspension are: pairs of channel id and ts."""
@@ -259,6 +280,5 @@ def _said(name: str, text: str | None) -> str | None:
     return (said or "").strip() or None
 
 
-def _fingerprint(flow: str, inputs: Mapping[str, object]) -> bytes:
-    text = json.dumps([flow, inputs], sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).digest()
+def _request(flow: str, inputs: Mapping[str, object]) -> str:
+    return json.dumps([flow, inputs], sort_keys=True, separators=(",", ":"), default=str)

@@ -42,6 +42,7 @@ class ActionSkipped:
     path: Path
     round: int
     person: PersonId
+    via_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class CancelRequested:
     door: Door
     reason: str | None = None
     admin: bool = False
+    via_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class RunStarted:
     flow: str
     definition: bytes
     requester: PersonId
+    via_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ that was passed in is changed. Rules that hold throughout:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from flows import quorum
@@ -70,6 +70,7 @@ from flows.plan import Plan, StepPlan
 from flows.ports import Json
 from flows.request import digest
 from flows.run import (
+    SECRET,
     Answer,
     Approvers,
     Close,
@@ -100,6 +101,10 @@ class Transition:
     facts: tuple[Fact, ...] = ()
     effects: tuple[Effect, ...] = ()
     refusal: Refused | None = None
+    event: Event | None = None
+    """What the ledger is to record in place of the event that came: the same, with references for its secrets."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Secret values by the names that the rows refer to; to be sealed before they are stored."""
     known: Known | None = None
     """The rows that were loaded, with the new ones laid over them: what the next action may read."""
     changed: bool = False
@@ -116,6 +121,7 @@ def start(
     people: Mapping[PersonId, Person],
     now: datetime,
     ids: Ids,
+    via_token: str | None = None,
 ) -> Transition:
     """Open a run. ``inputs`` are validated values; ``roster`` answers for the approvers that inputs alone name.
 
@@ -123,7 +129,7 @@ def start(
     """
     run = Run(run_id, plan.flow.flow, requester, inputs, started_at=now, roster=roster)
     draft = _Draft(plan, Slice(run, steps={}, people=people), now, ids)
-    draft.facts.append(RunStarted(plan.flow.flow, plan.digest, requester))
+    draft.facts.append(RunStarted(plan.flow.flow, plan.digest, requester, via_token))
     _check_reachable(draft)
     _enter(draft, plan.steps[0])
     return draft.transition()
@@ -424,6 +430,12 @@ def _decide(draft: _Draft, event: DecisionMade) -> Transition:
     # The form belongs to a yes: a rejection needs none of it, and none of it is kept.
     yes = event.verdict is not Verdict.REJECT
     values = validate(wait.form, event.values, defaults=suspension.defaults) if yes else {}
+    for field_ in wait.form if yes else ():
+        if field_.masked and values[field_.name] is not None:
+            name = f"{suspension.n}.{event.person}.{field_.name}"
+            draft.secrets[name] = str(values[field_.name])
+            values[field_.name] = {SECRET: name}
+    draft.event = replace(event, values=values)
     before = draft.slice.mine
     if before is not None and (before.verdict, before.comment, dict(before.values)) == (
         event.verdict,
@@ -618,6 +630,8 @@ class _Draft:
     answers: dict[Path, Answer] = field(init=False)
     decisions: list[Decision] = field(default_factory=list)
     removed: list[tuple[int, PersonId]] = field(default_factory=list)
+    secrets: dict[str, str] = field(default_factory=dict)
+    event: Event | None = None
     facts: list[Fact] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
 
@@ -679,6 +693,8 @@ class _Draft:
             facts=tuple(self.facts),
             effects=tuple(self.effects),
             refusal=refusal,
+            event=self.event,
+            secrets=self.secrets,
             known=Known(run, self.steps, self.answers, self.slice.people),
             changed=True,
         )

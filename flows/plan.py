@@ -120,8 +120,9 @@ class Plan:
 
     @cached_property
     def has_secrets(self) -> bool:
-        """Whether a run of it may have secret inputs."""
-        return any(field.masked for field in self.flow.inputs)
+        """Whether a run of it may have secrets: among its inputs, or in somebody's answer."""
+        forms = [step.step.wait.form for step in self.steps if step.step.wait is not None]
+        return any(field.masked for fields in (self.flow.inputs, *forms) for field in fields)
 
     def at(self, path: Path) -> StepPlan:
         """The step at ``path``; ``KeyError`` where the definition has none."""

@@ -22,6 +22,9 @@ RunId = int
 Path = str
 """Where a step run stands in the tree: ``build``, later ``each[3].ask``."""
 
+SECRET = "$secret"  # noqa: S105 - the key of a reference, not a secret
+"""A value that is secret is stored as ``{"$secret": name}``; the value itself is encrypted, in a table of its own."""
+
 NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 

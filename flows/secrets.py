@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from flows.context import Brief, Known
-from flows.engine import SECRET
 from flows.errors import ActionError, UnknownAction
 from flows.forms import MASK
 from flows.ports import Json
+from flows.run import SECRET, Path
 from flows.vault import Vault
 
 
 def unseal(brief: Brief, vault: Vault) -> dict[str, str]:
-    """The secret inputs of the brief's run, by name, in clear. Raises ``UnknownAction`` where no key opens one."""
-    references = [name for name, value in brief.known.run.inputs.items() if value == {SECRET: name}]
+    """The secrets that the brief's rows refer to, by name, in clear. Raises ``UnknownAction`` where no key opens one."""
+    names = [value[SECRET] for row, hidden in _rows(brief) for name, value in row.items() if name in hidden and value]
     try:
-        return {name: vault.unseal(brief.secrets[name], about=name) for name in references}
+        return {name: vault.unseal(brief.secrets[name], about=name) for name in names}
     except (KeyError, ValueError) as error:
         # Time does not help, and the step has not failed: an operator has to bring the key back.
         raise UnknownAction(str(error)) from error
 
 
-def in_clear(known: Known, hidden: Mapping[str, str]) -> Known:
-    """``known`` with the secrets in place of their references: for rendering ``with``, and for nothing else."""
-    inputs = {name: hidden.get(name, value) for name, value in known.run.inputs.items()}
-    return replace(known, run=replace(known.run, inputs=inputs)) if hidden else known
+def in_clear(brief: Brief, secrets: Mapping[str, str]) -> Known:
+    """What the brief knows, with the secrets in place of their references: for rendering ``with``, and nothing else."""
+    known = brief.known
+    if not secrets:
+        return known
+    answers = {
+        path: answer.but(
+            decisions=tuple(
+                decision.but(values=_opened(decision.values, _form_secrets(brief, path), secrets))
+                for decision in answer.decisions
+            )
+        )
+        for path, answer in known.answers.items()
+    }
+    inputs = _opened(known.run.inputs, _input_secrets(brief), secrets)
+    return replace(known, run=known.run.but(inputs=inputs), answers=answers)
+
+
+def _rows(brief: Brief) -> Iterator[tuple[Mapping[str, Json], frozenset[str]]]:
+    yield brief.known.run.inputs, _input_secrets(brief)
+    for path, answer in brief.known.answers.items():
+        for decision in answer.decisions:
+            yield decision.values, _form_secrets(brief, path)
+
+
+# Only a field that is declared secret holds a reference: whatever looks like one elsewhere was typed by somebody.
+
+
+def _input_secrets(brief: Brief) -> frozenset[str]:
+    return frozenset(field.name for field in brief.plan.flow.inputs if field.masked)
+
+
+def _form_secrets(brief: Brief, path: Path) -> frozenset[str]:
+    wait = brief.plan.at(path).step.wait
+    return frozenset(field.name for field in wait.form if field.masked) if wait else frozenset()
+
+
+def _opened(values: Mapping[str, Json], hidden: frozenset[str], secrets: Mapping[str, str]) -> dict[str, Json]:
+    return {name: secrets[value[SECRET]] if name in hidden and value else value for name, value in values.items()}
 
 
 def masked(value: Any, hidden: Iterable[str]) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Sequence
 
@@ -18,13 +19,18 @@ class Vault:
 
     def __init__(self, secrets: Sequence[str]) -> None:
         self._keys = [AESGCM(derive(secret, "secrets")) for secret in secrets]
+        self._marking = [derive(secret, "fingerprints") for secret in secrets]
 
-    def seal(self, value: str, *, about: str) -> bytes:
+    def fingerprints(self, text: str) -> tuple[bytes, ...]:
+        """A keyed hash of ``text`` by each key, the first key's first: it may contain secrets that could be guessed."""
+        return tuple(hmac.digest(key, text.encode(), "sha256") for key in self._marking)
+
+    def seal(self, value: str, about: str) -> bytes:
         """The value, encrypted and bound to ``about`` (where it belongs), so that it opens nowhere else."""
         nonce = os.urandom(_NONCE)
         return nonce + self._keys[0].encrypt(nonce, value.encode(), about.encode())
 
-    def unseal(self, sealed: bytes, *, about: str) -> str:
+    def unseal(self, sealed: bytes, about: str) -> str:
         """The value. Raises ``ValueError`` where no key opens it: it was changed, or its key was thrown away."""
         for key in self._keys:
             try:

@@ -16,6 +16,7 @@ from secrets import token_urlsafe
 
 from aiohttp import web
 from pydantic import SecretStr
+from rich.console import Console
 
 from bot import library, logs
 from bot.app import App
@@ -102,12 +103,14 @@ async def run(*, auto: bool, port: int) -> int:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     try:
         async with stage(port=port) as set_up:
-            print(
-                f"\n  Signoff's demo is at  {set_up.page.url(**{'as': 'ann'})}\n\n  Ctrl-C ends it; nothing is kept.\n"
-            )  # noqa: T201 - this is what the command is for
+            Console().print(
+                f"\n  Signoff's demo is at  {set_up.page.url(**{'as': 'ann'})}\n\n  Ctrl-C ends it; nothing is kept.\n",
+                markup=False,
+                soft_wrap=True,
+            )
             await stop.wait()
     except OSError as error:
-        print(f"Port {port} cannot be used: {error.strerror}. Try `signoff demo --port 0`.")  # noqa: T201
+        Console(stderr=True).print(f"Port {port} cannot be used: {error.strerror}. Try `signoff demo --port 0`.")
         return 1
     return 0
 

@@ -121,8 +121,10 @@ def slack_app(decisions: Decisions, commands: Commands, *, signing_secret: str, 
         process_before_response=True,
     )
     app.action(card.APPROVE)(decisions.approve)
+    app.action(card.APPROVE_WITH)(decisions.approve_with)
     app.action(card.REJECT)(decisions.reject)
     app.action(card.RESUME)(decisions.resume)
+    app.action(card.RESUME_WITH)(decisions.resume_with)
     app.action(card.OPEN_WHOLE)(commands.open_whole)
     app.action(card.OPEN_PAGE)(commands.open_page)
     app.view(approve_modal.APPROVE_FORM)(decisions.approve_form)

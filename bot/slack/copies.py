@@ -22,16 +22,25 @@ class Copies:
         self._busy: set[tuple[str, str]] = set()
         self._again: set[tuple[str, str]] = set()
 
-    async def refresh(self, reference: Reference, channel: str | None, ts: str | None, clicker: Person | None) -> None:
-        """Make the message at ``channel`` and ``ts`` show how the suspension stands, unless the outbox does so."""
+    async def refresh(
+        self,
+        reference: Reference,
+        channel: str | None,
+        ts: str | None,
+        clicker: Person | None,
+        *,
+        outdated: bool = False,
+    ) -> None:
+        """Make the message at ``channel`` and ``ts`` show how the suspension stands, unless the outbox does so.
+
+        ``outdated``: it shows what is no longer asked.
+        """
         if channel is None or ts is None:
             return
         place = channel, ts
         if place in self._busy:
             self._again.add(place)
             return
-        view = await self._engine.peek(reference.run, reference.n)
-        outdated = view is not None and view.suspension.digest != reference.digest
         if not outdated and place in await self._engine.cards(reference.run, reference.n):
             return
         self._busy.add(place)

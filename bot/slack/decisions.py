@@ -38,10 +38,14 @@ _ERROR = 500  # characters of a sentence under an input
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What became of a click: the text for the person (None: it was counted), and who that was (None: not known)."""
+    """What became of a click: the text for the person (None: it was counted), and who that was (None: not known).
+
+    ``outdated``: what they clicked shows what is no longer asked.
+    """
 
     text: str | None
     person: Person | None = None
+    outdated: bool = False
 
 
 class Decisions:
@@ -60,38 +64,52 @@ class Decisions:
     # -- buttons ------------------------------------------------------------------------------------------------
 
     async def approve(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
-        """Approve: counted at once, or the form's modal."""
-        await self._clicked(ack, Click.of(body, action), Verdict.APPROVE)
+        """Approve where there is no form."""
+        await self._decided(ack, Click.of(body, action), Verdict.APPROVE)
+
+    async def resume(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
+        """Resume where there is no form."""
+        await self._decided(ack, Click.of(body, action), Verdict.RESUME)
+
+    async def approve_with(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
+        """Approve: the form's modal."""
+        await self._asked(ack, Click.of(body, action), Verdict.APPROVE)
+
+    async def resume_with(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
+        """Resume: the form's modal."""
+        await self._asked(ack, Click.of(body, action), Verdict.RESUME)
 
     async def reject(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
         """Reject: the modal that asks for the reason."""
-        await self._clicked(ack, Click.of(body, action), Verdict.REJECT)
+        await self._asked(ack, Click.of(body, action), Verdict.REJECT)
 
-    async def resume(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
-        """Resume: counted at once, or the form's modal."""
-        await self._clicked(ack, Click.of(body, action), Verdict.RESUME)
+    async def _decided(self, ack: Ack, click: Click, verdict: Verdict) -> None:
+        reference = Reference.parse(click.value, self._engine.ids)
+        if reference is None:
+            await ack()
+            self._errands.run(self._replies.say(click, answers.UNKNOWN))
+            return
+        said = await self._decide(click.who, reference, verdict)
+        await ack()
+        self._errands.run(self._after_click(click, reference, verdict, said))
 
-    async def _clicked(self, ack: Ack, click: Click, verdict: Verdict) -> None:
+    async def _asked(self, ack: Ack, click: Click, verdict: Verdict) -> None:
+        # Nothing is recorded by this, so Slack is answered while the modal is on its way.
+        self._errands.run(self._open(click, verdict), at_once=True)
+        await ack()
+
+    async def _open(self, click: Click, verdict: Verdict) -> None:
         reference = Reference.parse(click.value, self._engine.ids)
         try:
             view = await self._peek(reference)
         except Exception:
             log.exception("a click failed for a reason that nobody foresaw")
-            await ack()
-            self._errands.run(self._replies.say(click, answers.FAULT))
+            await self._replies.say(click, answers.FAULT)
             return
         if reference is None or view is None:
-            await ack()
-            self._errands.run(self._replies.say(click, answers.UNKNOWN))
-            return
-        if verdict is Verdict.REJECT or view.request.form:
-            # Nothing is recorded by this, so Slack is answered while the modal is on its way.
-            self._errands.run(self._open_modal(click, reference, view, verdict), at_once=True)
-            await ack()
-            return
-        said = await self._decide(click.who, reference, verdict)
-        await ack()
-        self._errands.run(self._after_click(click, reference, verdict, said))
+            await self._replies.say(click, answers.UNKNOWN)
+        else:
+            await self._open_modal(click, reference, view, verdict)
 
     async def _open_modal(self, click: Click, reference: Reference, view: SuspensionView, verdict: Verdict) -> None:
         if not view.open:
@@ -114,7 +132,7 @@ class Decisions:
 
     async def _after_click(self, click: Click, reference: Reference, verdict: Verdict, said: _Said) -> None:
         await self._replies.say(click, await self._text(reference, verdict, said), said.person)
-        await self._copies.refresh(reference, click.channel, click.ts, said.person)
+        await self._copies.refresh(reference, click.channel, click.ts, said.person, outdated=said.outdated)
 
     # -- modals -------------------------------------------------------------------------------------------------
 
@@ -147,7 +165,10 @@ class Decisions:
         except Exception as error:  # noqa: BLE001 - sorted out right there; every submission is answered
             await ack(**self._corrected(error, view, origin, verdict, sent["blocks"]))
             if origin is not None and isinstance(error, Closed | ChangedSinceShown):
-                self._errands.run(self._copies.refresh(origin.reference, origin.channel, origin.ts, person))
+                outdated = isinstance(error, ChangedSinceShown)
+                self._errands.run(
+                    self._copies.refresh(origin.reference, origin.channel, origin.ts, person, outdated=outdated)
+                )
             return
         await ack()
         self._errands.run(self._after_submission(origin, who, verdict, person))
@@ -197,7 +218,7 @@ class Decisions:
         except ChangedSinceShown as refusal:
             view = await self._peek(reference)
             now = f"\n>{escape(view.request.ask).replace(chr(10), chr(10) + '>')}" if view else ""
-            return _Said(clip(answers.refused(refusal) + now, kit.SECTION), person)
+            return _Said(clip(answers.refused(refusal) + now, kit.SECTION), person, outdated=True)
         except FlowError as refusal:
             return _Said(answers.refused(refusal), person)
         except Exception:
@@ -223,7 +244,7 @@ class Decisions:
         if said.text is not None:
             return said.text
         try:
-            return answers.counted(verdict, await self._peek(reference))
+            return answers.counted(verdict, await self._engine.progress(reference.run, reference.n))
         except Exception:
             # It is counted, and that has to be said, whatever cannot be read now.
             log.exception("how a suspension stands cannot be read")

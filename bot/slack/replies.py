@@ -18,6 +18,7 @@ from flows.errors import ActionError, FlowError, TryAgain
 from flows.people import Person
 from flows.ports import Json
 from integrations.slack.client import SlackClient
+from integrations.slack.text import clip
 
 log = logging.getLogger(__name__)
 
@@ -104,4 +105,4 @@ def response(shown: Shown, *, replace: bool = False) -> dict[str, Json]:
 
 
 def _only(text: str) -> Shown:
-    return Shown(text, [kit.section(text)])
+    return Shown(text, [kit.section(clip(text, kit.SECTION))])

@@ -88,7 +88,7 @@ class Api:
         if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
             raise BadRequest(f"An Idempotency-Key has 1 to {_MAX_KEY} printable ASCII characters.")
         once = Once(caller.token.id, key) if key is not None else None
-        run, new = await self._engine.start(flow, caller.person.id, sent.inputs, once=once)
+        run, new = await self._engine.start(flow, caller.person.id, sent.inputs, once=once, via_token=self._via(caller))
         response = reply(await self._run_body(run.id, caller), status=201)
         response.headers["Location"] = f"{ROOT}/runs/{self._engine.ids.run(run.id)}"
         if not new:
@@ -103,7 +103,14 @@ class Api:
         run = self._run_id(request)
         # Asked first: to somebody who may not read it, it must look as if it did not exist.
         await self._engine.run(run, caller.person.id, as_admin=caller.as_admin)
-        await self._engine.cancel(run, caller.person.id, door=Door.API, reason=sent.reason, as_admin=caller.as_admin)
+        await self._engine.cancel(
+            run,
+            caller.person.id,
+            door=Door.API,
+            reason=sent.reason,
+            via_token=self._via(caller),
+            as_admin=caller.as_admin,
+        )
         return reply(await self._run_body(run, caller))
 
     async def _run_body(self, run: int, caller: Caller) -> models.Run:
@@ -155,7 +162,6 @@ class Api:
     async def _decide(self, request: web.Request, caller: Caller) -> web.Response:
         sent = await _read(request, models.Decide)
         view = await self._view(request, caller)
-        token, ids = caller.token, self._engine.ids
         try:
             run = await self._engine.decide(
                 view.run.id,
@@ -166,7 +172,7 @@ class Api:
                 comment=sent.comment,
                 values=sent.form,
                 digest=bytes.fromhex(sent.digest) if sent.digest is not None else None,
-                via_token=f"{ids.token(token.id)} issued by {token.issued_by}",
+                via_token=self._via(caller),
                 as_admin=caller.as_admin,
             )
         except DecidedByYou as already:
@@ -215,8 +221,12 @@ class Api:
 
     async def _skip(self, request: web.Request, caller: Caller) -> web.Response:
         effect = self._effect_id(request)
-        await self._engine.skip(effect, caller.person.id)
+        await self._engine.skip(effect, caller.person.id, via_token=self._via(caller))
         return reply(models.Freed(id=self._engine.ids.effect(effect), status="skipped"))
+
+    def _via(self, caller: Caller) -> str:
+        """Which token acted, and who issued it: for the ledger."""
+        return f"{self._engine.ids.token(caller.token.id)} issued by {caller.token.issued_by}"
 
     def _effect_id(self, request: web.Request) -> int:
         effect = self._engine.ids.parse_effect(request.match_info["effect"])

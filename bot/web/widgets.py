@@ -124,9 +124,9 @@ def _widget(field: Field, shown: list[str], zone: str, error: str | None) -> Wid
         case forms.SecretField():
             return made("input", "password", maxlength=field.max_length, autocomplete="off")
         case forms.IntegerField():
-            return made("input", "number", step=1, min=field.min, max=field.max)
+            return made("input", "number", step=1)
         case forms.NumberField():
-            return made("input", "number", step="any", min=field.min, max=field.max)
+            return made("input", "number", step="any")
         case forms.BooleanField():
             # A list, not a tick box: one that is not ticked sends nothing, which is not the same as no.
             return made("select", options=(("true", "yes"), ("false", "no")))

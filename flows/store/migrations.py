@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -30,9 +30,9 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Apply what is missing. Each migration and its number are one transaction."""
-    migrations = available()
+def migrate(connection: sqlite3.Connection, migrations: Sequence[tuple[int, str, str]] | None = None) -> None:
+    """Apply what is missing of ``migrations`` (``available()``). Each migration and its number are one transaction."""
+    migrations = available() if migrations is None else migrations
     at = version(connection)
     if at > len(migrations):
         raise MigrationError(

@@ -57,6 +57,12 @@ def merge(connection: Connection, kept: PersonId, gone: PersonId) -> None:
     connection.execute("UPDATE tokens SET person = ? WHERE person = ?", (kept, gone))
     connection.execute("UPDATE cards SET person = ? WHERE person = ?", (kept, gone))
     connection.execute("UPDATE effects SET person = ? WHERE person = ?", (kept, gone))
+    # Two mails to one human would carry the same key: one of them is enough. Only mails name a person and no card.
+    connection.execute(
+        "DELETE FROM effects WHERE person = ?1 AND card IS NULL AND id NOT IN "
+        "(SELECT min(id) FROM effects WHERE person = ?1 AND card IS NULL GROUP BY run, path, round, n)",
+        (kept,),
+    )
     connection.execute("UPDATE OR IGNORE seats SET who = ? WHERE who = ?", (kept, gone))
     connection.execute("DELETE FROM seats WHERE who = ?", (gone,))
 

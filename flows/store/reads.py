@@ -11,10 +11,10 @@ from flows.effects import Leased, PerformAction
 from flows.instants import from_ms
 from flows.people import PersonId
 from flows.plan import Plan
-from flows.run import Run, StepState, Suspension
+from flows.run import Run, StepState, Suspension, Verdict
 from flows.store import outbox
 from flows.store.kept import Kept
-from flows.store.rows import SUSPENSION, suspension_of
+from flows.store.rows import SUSPENSION, VERDICTS, suspension_of
 from flows.store.slices import load_all_steps, load_decisions, load_known, load_people, load_run, load_suspension
 from flows.views import ParkedEffect, RunView, SuspensionView
 
@@ -124,6 +124,18 @@ def card_view(connection: Connection, kept: Kept, leased: Leased) -> CardView | 
     if view is None:
         return None
     return CardView(view, wanted, channel, person, posted, ts)
+
+
+def progress(connection: Connection, run_id: int, n: int) -> tuple[int, int] | None:
+    """How many distinct people have said yes to a suspension, and how many it takes."""
+    row = connection.execute("SELECT needed FROM suspensions WHERE run = ? AND n = ?", (run_id, n)).fetchone()
+    if row is None:
+        return None
+    (yes,) = connection.execute(
+        "SELECT count(*) FROM decisions WHERE run = ? AND n = ? AND verdict <> ?",
+        (run_id, n, VERDICTS[Verdict.REJECT]),
+    ).fetchone()
+    return yes, row[0]
 
 
 def cards_of(connection: Connection, run_id: int, n: int) -> list[tuple[str, str]]:

@@ -39,13 +39,24 @@ from flows.store.slices import insert_run, load_people, load_run, load_slice, sa
 T = TypeVar("T")
 Ready = Callable[[Sequence[Leased]], None]
 
+Seal = Callable[[str, str], bytes]
+
 KEEP_STARTS = timedelta(hours=24)
 """How long a start's Idempotency-Key is remembered; part of the public contract."""
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """An Idempotency-Key: whose token brought it, and keyed hashes of the request (the first is stored, any matches)."""
+
+    token: int
+    key: str
+    request: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
-    """Everything that opening a run takes. ``once`` is the token's id, its key, and a hash of the request."""
+    """Everything that opening a run takes."""
 
     plan: Plan
     definition: int
@@ -53,7 +64,8 @@ class Start:
     inputs: Mapping[str, Json]
     roster: Roster | None = None
     secrets: Mapping[str, bytes] | None = None
-    once: tuple[int, str, bytes] | None = None
+    once: Key | None = None
+    via_token: str | None = None
 
 
 class KeyReused(Refused):
@@ -128,6 +140,7 @@ class SqliteStore:
         def work(connection: sqlite3.Connection) -> tuple[Run, bool, list[Leased]]:
             now = whole(self._clock.now())
             if start.once is not None:
+                connection.execute("DELETE FROM starts WHERE at < ?", (to_ms(now - KEEP_STARTS),))
                 known = _started_before(connection, start.once, now)
                 if known is not None:
                     return load_run(connection, self._kept, known)[1], False, []
@@ -143,32 +156,42 @@ class SqliteStore:
                 people=load_people(connection, self._kept, {start.requester, *(roster.ids() if roster else ())}),
                 now=now,
                 ids=self.ids,
+                via_token=start.via_token,
             )
             insert_run(connection, transition, start.definition)
             run_id = transition.run.id
             for name, sealed in (start.secrets or {}).items():
                 connection.execute("INSERT INTO secrets (run, name, sealed) VALUES (?, ?, ?)", (run_id, name, sealed))
             if start.once is not None:
-                token, key, body = start.once
                 connection.execute(
                     "INSERT INTO starts (token, key, body, run, at) VALUES (?, ?, ?, ?, ?)",
-                    (token, key, body, run_id, to_ms(now)),
+                    (start.once.token, start.once.key, start.once.request[0], run_id, to_ms(now)),
                 )
             return transition.run, True, _record(connection, start.plan, transition, None, now)
 
         run, new, _ = await self._write(work, ready=lambda result: result[2])
         return run, new
 
-    async def transact(self, run_id: int, event: Event, *, settles: int | None = None) -> Run:
+    async def started(self, once: Key) -> Run | None:
+        """The run that this key started within the last 24 hours. Raises ``KeyReused`` where the request differs."""
+        now = whole(self._clock.now())
+
+        def work(connection: sqlite3.Connection, kept: Kept) -> Run | None:
+            known = _started_before(connection, once, now)
+            return None if known is None else load_run(connection, kept, known)[1]
+
+        return await self.read(work)
+
+    async def transact(self, run_id: int, event: Event, *, settles: int | None = None, seal: Seal | None = None) -> Run:
         """Apply ``event`` to the run, durably, together with settling the effect that brought it.
 
-        Raises ``UnknownRun``; ``Refused`` where the machine refused, in which case nothing was recorded but
+        ``seal(value, name)`` encrypts the secret values that a decision's form may bring. Raises ``UnknownRun``; ``Refused`` where the machine refused, in which case nothing was recorded but
         what the clock alone had made true (a passed deadline).
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Run, Refused | None, list[Leased]]:
             memo = outbox.settle(connection, settles) if settles is not None else None
-            transition, leased = self._apply(connection, run_id, event, memo)
+            transition, leased = self._apply(connection, run_id, event, memo, seal)
             return transition.run, transition.refusal, leased
 
         run, refusal, _ = await self._write(work, ready=lambda result: result[2])
@@ -177,14 +200,25 @@ class SqliteStore:
         return run
 
     def _apply(
-        self, connection: sqlite3.Connection, run_id: int, event: Event, memo: str | None = None
+        self,
+        connection: sqlite3.Connection,
+        run_id: int,
+        event: Event,
+        memo: str | None = None,
+        seal: Seal | None = None,
     ) -> tuple[Transition, list[Leased]]:
         plan, slice_ = load_slice(connection, self._kept, run_id, event)
         now = whole(self._clock.now())
         transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
         if transition.changed:
             save(connection, transition)
-            return transition, _record(connection, plan, transition, event, now, memo)
+            for name, value in transition.secrets.items():
+                assert seal is not None  # who can bring a secret brings the seal
+                connection.execute(
+                    "INSERT OR REPLACE INTO secrets (run, name, sealed) VALUES (?, ?, ?)",
+                    (run_id, name, seal(value, name)),
+                )
+            return transition, _record(connection, plan, transition, transition.event or event, now, memo)
         return transition, outbox.add(connection, run_id, transition.effects, now)
 
     # -- effects ------------------------------------------------------------------------------------------------
@@ -360,13 +394,14 @@ def _briefed(leased: Leased, plan: Plan, known: Known | None) -> Leased:
     return replace(leased, brief=Brief(plan, plan.at(effect.path), known, {}))
 
 
-def _started_before(connection: sqlite3.Connection, once: tuple[int, str, bytes], now: datetime) -> int | None:
-    token, key, body = once
-    connection.execute("DELETE FROM starts WHERE at < ?", (to_ms(now - KEEP_STARTS),))
-    row = connection.execute("SELECT run, body FROM starts WHERE token = ? AND key = ?", (token, key)).fetchone()
+def _started_before(connection: sqlite3.Connection, once: Key, now: datetime) -> int | None:
+    row = connection.execute(
+        "SELECT run, body FROM starts WHERE token = ? AND key = ? AND at >= ?",
+        (once.token, once.key, to_ms(now - KEEP_STARTS)),
+    ).fetchone()
     if row is None:
         return None
-    if row[1] != body:
+    if row[1] not in once.request:
         raise KeyReused("This Idempotency-Key was used for another request already; use a new one.")
     return int(row[0])
 

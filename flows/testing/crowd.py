@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 
 from flows.clock import Clock
@@ -41,8 +42,7 @@ class Crowd:
 
     async def register(self, store: SqliteStore) -> None:
         """Let the store know everybody. Called once the store is open, and again whenever it was reopened."""
-        for who in self._described:
-            await self._know(store, who)
+        await asyncio.gather(*[self._know(store, who) for who in self._described])
 
     async def meet(self, store: SqliteStore, handle: str) -> Person:
         """The person behind a handle; somebody whom no test has named before is a stranger from now on."""
@@ -103,7 +103,8 @@ class Crowd:
 
     async def memberships(self, person: PersonId, groups: Iterable[str]) -> Memberships:
         self._answer()
-        belongs = {group for group in groups if any(self._id(one) == person for one in self._members(group))}
+        own = {handle for handle, who in self._ids.items() if who == person}
+        belongs = {group for group in groups if not own.isdisjoint(self._members(group))}
         return Memberships(frozenset(belongs), self._clock.now())
 
     def is_admin(self, person: PersonId) -> bool:

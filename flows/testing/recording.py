@@ -75,7 +75,7 @@ class RecordingPerformer:
 
     async def _perform(self, brief: Brief, call: ActionCall, hidden: Mapping[str, str]) -> Json:
         step = brief.step.step
-        values = context(brief.step, in_clear(brief.known, hidden), self._ids)
+        values = context(brief.step, in_clear(brief, hidden), self._ids)
         try:
             params = brief.step.params.render(values)
         except ExpressionError as error:

@@ -249,6 +249,13 @@ def test_no_secret_is_printed() -> None:
     assert KEY not in texts
 
 
+def test_no_secret_is_printed_where_settings_are_built_by_hand() -> None:
+    with pytest.raises(ValidationError, match="those start with xoxb-") as caught:
+        Settings(slack_bot_token="hidden")  # type: ignore[arg-type]  # as a text, which pydantic takes
+
+    assert "hidden" not in str(caught.value)
+
+
 def test_mail_links_that_lead_to_this_machine_are_warned_about() -> None:
     gmail = {"GMAIL_SENDER": "a@example.com", "GMAIL_TOKEN": "x", "SIGNOFF_ADMINS": "ann@example.com"}
 

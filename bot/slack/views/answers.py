@@ -6,15 +6,17 @@ from collections.abc import Mapping
 
 from bot.slack.views import words
 from flows.errors import FlowError, Refused
-from flows.run import Kind, Verdict
+from flows.run import Verdict
 from flows.views import SuspensionView
-from integrations.slack.text import escape
+from integrations.slack.text import clip, escape
 
 UNKNOWN = "This approval is not known here any more. Nothing was recorded."
 FAULT = "Something went wrong on our side; nothing was recorded. Please try again in a while."
 TOO_LATE = "Slack did not let us open the form in time. Nothing was recorded; please click again."
 TRY_AGAIN = "Slack does not answer right now. Nothing was recorded; please try again."
 NOT_YOURS = "You are not one of the people who may see this."
+
+_REFUSAL = 1_000  # characters; one that names everybody who has decided may have more
 
 _VERBS: Mapping[Verdict, str] = {
     Verdict.APPROVE: "you approved",
@@ -23,17 +25,16 @@ _VERBS: Mapping[Verdict, str] = {
 }
 
 
-def counted(verdict: Verdict, view: SuspensionView | None) -> str:
-    """``Counted: you approved. 1 of 2 approvals.`` ``view`` is how it stands now, None where that cannot be read."""
+def counted(verdict: Verdict, progress: tuple[int, int] | None) -> str:
+    """``Counted: you approved. 1 of 2 approvals.`` ``progress`` is how many there are and how many it takes, None where
+    that cannot be read."""
     text = f"Counted: {_VERBS[verdict]}."
-    if view is None or view.suspension.kind is Kind.HOLD or verdict is Verdict.REJECT:
-        return text
-    return f"{text} {words.progress(view).capitalize()}."
+    return f"{text} {words.of(*progress)}." if progress is not None and verdict is Verdict.APPROVE else text
 
 
 def refused(refusal: FlowError) -> str:
     """The refusal's own sentence, made inert; it may name people."""
-    return escape(str(refusal)) if isinstance(refusal, Refused) else UNKNOWN
+    return clip(escape(str(refusal)), _REFUSAL) if isinstance(refusal, Refused) else UNKNOWN
 
 
 def closed(view: SuspensionView) -> str:

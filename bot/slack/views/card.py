@@ -17,8 +17,11 @@ from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
 
 APPROVE = "approve"
+APPROVE_WITH = "approve_with"
+"""Approve where a form goes with it. Told apart here, where the form is at hand, so that a click need not look for it."""
 REJECT = "reject"
 RESUME = "resume"
+RESUME_WITH = "resume_with"
 OPEN_WHOLE = "open_whole"
 OPEN_PAGE = "open_page"
 
@@ -77,10 +80,11 @@ def decision_buttons(view: SuspensionView, reference: str) -> list[ButtonElement
 
 
 def _buttons(view: SuspensionView, reference: str) -> Iterator[ButtonElement]:
+    form = bool(view.request.form)
     if view.suspension.kind is Kind.HOLD:
-        yield kit.button(RESUME, "Resume", value=reference, style="primary")
+        yield kit.button(RESUME_WITH if form else RESUME, "Resume", value=reference, style="primary")
     else:
-        yield kit.button(APPROVE, "Approve", value=reference, style="primary")
+        yield kit.button(APPROVE_WITH if form else APPROVE, "Approve", value=reference, style="primary")
         yield kit.button(REJECT, "Reject", value=reference, style="danger")
 
 

@@ -102,7 +102,7 @@ def _input(field: Field, default: Json) -> kit.Block:
         hint = field.expected.capitalize()
     block = InputBlock(
         block_id=field.name,
-        label=kit.plain(field.title),
+        label=kit.plain(" ".join(field.title.split()) or field.name),
         element=_element(field, default),
         hint=kit.plain(clip(hint, _HINT)) if hint else None,
         optional=not field.required,

@@ -42,7 +42,7 @@ def plain(text: str) -> Block:
 
 def header(text: str) -> Block:
     """A large line. Its text is plain: it takes no markup, and is not escaped."""
-    return dict(HeaderBlock(text=plain(clip(" ".join(text.split()), HEADER))).to_dict())
+    return dict(HeaderBlock(text=plain(clip(" ".join(text.split()), HEADER) or "–")).to_dict())
 
 
 def section(text: str, *, block_id: str | None = None) -> Block:

@@ -60,8 +60,12 @@ def progress(view: SuspensionView) -> str:
     """``1 of 2 approvals``; for a hold, that it waits."""
     if view.suspension.kind is Kind.HOLD:
         return "waiting to be resumed" if view.open else "resumed"
-    noun = "approval" if view.suspension.needed == 1 else "approvals"
-    return f"{view.approvals} of {view.suspension.needed} {noun}"
+    return of(view.approvals, view.suspension.needed)
+
+
+def of(approvals: int, needed: int) -> str:
+    """``1 of 2 approvals``."""
+    return f"{approvals} of {needed} {'approval' if needed == 1 else 'approvals'}"
 
 
 def ended(view: SuspensionView) -> str:

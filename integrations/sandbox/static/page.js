@@ -241,7 +241,7 @@ function drawGuide() {
     el("header", {}, el("h2", {}, guide.title), close),
     el("p", {}, guide.lead),
     guide.steps.length > 0 && el("h3", {}, "Try this"),
-    el("ol", {}, guide.steps.map((step) => el("li", {}, step.href ? el("a", { href: step.href }, step.text) : step.text))),
+    el("ol", {}, guide.steps.map(({ text, href: target }) => el("li", {}, target ? el("a", { href: target }, text) : text))),
     guide.notes && el("p", { class: "notes" }, guide.notes),
   ));
   showGuide(localStorage.getItem("guide") !== "closed");
