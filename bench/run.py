@@ -79,11 +79,19 @@ def table(results: list[dict]) -> str:
             rates[result["peer"]].append(result)
         else:
             others[result["peer"]] |= result
-    lines = [
-        "| | start to waiting /s | decide to done /s | idle p50 ms | idle p99 ms | B per waiting run | MB more at N "
-        "| open after SIGKILL s | first step after it s | wrong |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    columns = (
+        "",
+        "start to waiting /s",
+        "decide to done /s",
+        "idle p50 ms",
+        "idle p99 ms",
+        "B per waiting run",
+        "MB more at N",
+        "open after SIGKILL s",
+        "first step after it s",
+        "wrong",
+    )
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for peer, runs in rates.items():
         other = others[peer]
         lines.append(

@@ -6,7 +6,6 @@ the outbox's messages can be seen.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -125,7 +124,7 @@ class Peer:
         connection = sqlite3.connect(self.path)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
-        return harness.du(os.path.dirname(self.path), [".db"])
+        return harness.du(self.path.parent, [".db"])
 
     def pids(self):
         return {}

@@ -79,7 +79,7 @@ async def stage(*, port: int = 0) -> AsyncIterator[Stage]:
         )
         await sandbox.start(port=port)
         try:
-            app = await App.open(_settings(Path(folder), sandbox, port=_free_port()))
+            app = await App.open(_settings(Path(folder), sandbox, port=free_port()))
             try:
                 theatre.append(Stage(sandbox, app, page, bookings))
                 sandbox.events_url = f"{await app.start()}/slack/events"
@@ -149,7 +149,8 @@ def _settings(folder: Path, sandbox: Sandbox, *, port: int) -> Settings:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
