@@ -54,6 +54,9 @@ log = logging.getLogger(__name__)
 DRAIN = timedelta(seconds=20)
 """How long a stop waits for what is under way; what it cuts off is repeated at the next start."""
 
+BACKLOG = 1024
+"""Connections that may wait to be taken: more would be turned away, and try again only after Slack's three seconds."""
+
 
 class App:
     """A running bot. ``engine``, ``people`` and ``runner`` are open to the demo and to tests."""
@@ -91,7 +94,7 @@ class App:
         serving = web.AppRunner(self._web, access_log=None)  # addresses hold links, which are worth a signature
         await serving.setup()
         self._closing.push_async_callback(serving.cleanup)
-        site = web.TCPSite(serving, settings.host, settings.port)
+        site = web.TCPSite(serving, settings.host, settings.port, backlog=BACKLOG)
         await site.start()
         if self._door is not None:
             self._closing.push_async_callback(self._door.drain)

@@ -7,6 +7,7 @@ every problem there is.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pwd
 import shlex
@@ -32,6 +33,7 @@ from flows.loader import load_folder
 REFUSED = 1
 WRONG = 2
 
+_CANNOT_LISTEN = frozenset({errno.EACCES, errno.EADDRINUSE, errno.EADDRNOTAVAIL})
 _LONGEST = timedelta(days=3653)  # beyond it somebody meant never, or has mistyped
 
 
@@ -135,8 +137,19 @@ def serve() -> None:
     for warning in settings.warnings():
         err(f"warning: {warning}", style="yellow")
     from bot.app import serve as serve_bot
+    from bot.logs import configure
 
-    asyncio.run(serve_bot(settings))
+    configure()
+    try:
+        asyncio.run(serve_bot(settings))
+    except OSError as error:
+        if error.errno not in _CANNOT_LISTEN:
+            raise
+        raise ConfigError(
+            [
+                f"SIGNOFF_HOST, SIGNOFF_PORT: cannot listen on {settings.host}, port {settings.port}: {os.strerror(error.errno)}."
+            ]
+        ) from None
 
 
 for command in remote.COMMANDS:

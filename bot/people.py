@@ -48,6 +48,7 @@ class Slack(Protocol):
     async def user(self, user_id: str, *, fresh: bool = False) -> tuple[Member | None, datetime]: ...
     async def by_email(self, email: str, *, fresh: bool = False) -> tuple[Member | None, datetime]: ...
     async def members(self, handle: str, *, fresh: bool = False) -> tuple[tuple[Member, ...] | None, datetime]: ...
+    async def is_member(self, handle: str, user_id: str) -> tuple[bool, datetime]: ...
 
 
 class People:
@@ -130,12 +131,14 @@ class People:
         belongs: set[str] = set()
         read_at = self._clock.now()
         who = await self._store.person(person)
+        team, _, user = (who.slack or "").rpartition("/") if who is not None else ("", "", "")
         for handle in groups:
-            if self._slack is None or who is None or who.slack is None:
-                break  # nobody is a member of a group of Slack's but Slack's users
-            members, at = await self._ask(self._slack.members(handle))
+            if self._slack is None or team != self._slack.team_id:
+                break  # nobody is a member of a workspace's group but that workspace's users
+            # Of this one person only: in a group of a thousand, a thousand clicks would look at a million.
+            belongs_to, at = await self._ask(self._slack.is_member(handle, user))
             read_at = min(read_at, at)
-            if any(f"{member.team_id}/{member.id}" == who.slack for member in members or () if not member.deleted):
+            if belongs_to:
                 belongs.add(handle)
         return Memberships(frozenset(belongs), read_at)
 

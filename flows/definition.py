@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from flows.durations import format_duration, parse_duration
-from flows.forms import Field as AnyField
+from flows.fields import Field as AnyField
 
 SCHEMA = 1
 """The number of the definition format that ``canonical`` writes; raised when a stored body needs a translation."""

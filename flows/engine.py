@@ -17,7 +17,8 @@ from flows.effects import PerformAction
 from flows.errors import NotAllowed, UnknownEffect, UnknownFlow, UnknownRun, UnknownSuspension
 from flows.events import ActionSkipped, CancelRequested, DecisionMade
 from flows.expressions import ExpressionError
-from flows.forms import StringField, validate
+from flows.fields import StringField
+from flows.forms import validate
 from flows.handles import InvalidHandle, normalise
 from flows.ids import Ids
 from flows.people import PersonId, Roster

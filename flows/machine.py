@@ -363,7 +363,9 @@ def _timer_fired(draft: _Draft, event: TimerFired) -> None:
     if suspension is None or suspension.closing is not None or suspension.due is None:
         return
     if draft.now < suspension.due:
-        # The wall clock was stepped back between the timer and this transaction: not yet.
+        # The wall clock was stepped back between the timer and this transaction: not yet. However often it is
+        # said too early, one timer remains.
+        draft.effects.append(Withdraw(suspension.path))
         draft.effects.append(FireTimer(suspension.path, suspension.round, suspension.n, suspension.due))
         return
     _deadline(draft, suspension)
@@ -550,6 +552,9 @@ _CLOSED = {
     Close.ELAPSED: "over",
 }
 
+_NAMED = 10
+"""People who are named in a sentence; of more, the rest is counted."""
+
 
 def _check_verdict(wait: Approval | Hold, verdict: Verdict) -> None:
     if isinstance(wait, Approval) == (verdict is Verdict.RESUME):
@@ -560,7 +565,9 @@ def _check_verdict(wait: Approval | Hold, verdict: Verdict) -> None:
 def _closed(suspension: Suspension, people: Mapping[PersonId, Person]) -> str:
     closing = suspension.closing
     assert closing is not None  # only closed ones come here
-    by = ", ".join(_name(person, people) for person in closing.by)
+    by = ", ".join(_name(person, people) for person in closing.by[:_NAMED])
+    if len(closing.by) > _NAMED:
+        by += f" and {len(closing.by) - _NAMED} more"
     return (
         f"This has been decided already: {_CLOSED[closing.how]}"
         if closing.how in (Close.APPROVED, Close.REJECTED, Close.RESUMED)

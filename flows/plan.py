@@ -19,6 +19,11 @@ _ANSWERS = frozenset({"approved", "approvers", "decisions", "form", "comment", "
 _SHORTHANDS = frozenset({"approvers", "resume", "resumes"})
 
 
+PREFETCHED = 8
+"""Steps whose rows a transition reads for the action that it asks for. A Python function may ask for all steps before
+it; in a long flow each transition would read them all, inside the write transaction."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reads:
     """Which step runs' outputs, and which steps' answers, some expressions name."""
@@ -68,6 +73,15 @@ class StepPlan:
     def path(self) -> Path:
         return self.step.id
 
+    @property
+    def prefetches(self) -> bool:
+        """Whether the transaction that asks for the action reads what it takes along, so that it can begin at once."""
+        return len(self.performing_reads.outputs) <= PREFETCHED
+
+    @property
+    def prefetched(self) -> Reads:
+        return self.performing_reads if self.prefetches else Reads()
+
     @cached_property
     def reads(self) -> Reads:
         """All that any of its expressions reads."""
@@ -110,7 +124,7 @@ class Plan:
         for plan in reversed(steps):
             planned.append(replace(plan, event_reads=plan.opening_reads | following, more_handles=more_handles))
             more_handles = more_handles or bool(plan.handles)
-            entering = plan.condition_reads | (plan.performing_reads if plan.step.action else plan.opening_reads)
+            entering = plan.condition_reads | (plan.prefetched if plan.step.action else plan.opening_reads)
             following = entering | following if plan.condition is not None else entering
         return cls(flow, tuple(reversed(planned)), flow.content_hash())
 

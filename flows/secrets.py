@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.context import Brief, Known
 from flows.errors import ActionError, UnknownAction
-from flows.forms import MASK
+from flows.fields import MASK
 from flows.ports import Json
 from flows.run import SECRET, Path
 from flows.vault import Vault

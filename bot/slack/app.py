@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from datetime import timedelta
 
 from aiohttp import web
@@ -31,9 +32,9 @@ from flows.clock import Clock
 from flows.engine import Engine
 from integrations.slack.client import SLACK_API, SlackClient
 
-log = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HOME_OPENED = "app_home_opened"
+EVENTS = (HOME_OPENED,)
+"""The events that are listened to; ``manifest.yml`` subscribes to exactly these."""
 
 
 class SlackDoor:
@@ -91,16 +92,23 @@ class SocketMode:
         self._app_token = app_token
         self._base_url = base_url
         self._handler: AsyncSocketModeHandler | None = None
+        self._connecting: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Connect, and return once connected; tries again until it is. Call it within the loop that serves."""
+    async def start(self, patience: timedelta = timedelta(seconds=5)) -> None:
+        """Connect. Returns once connected, or after ``patience``, and then goes on trying: Slack may be down."""
         quiet = logging.Logger("slack_sdk", logging.CRITICAL)  # its debug log repeats payloads
         web_client = AsyncWebClient(token=self._app_token, base_url=self._base_url, logger=quiet)
-        self._handler = AsyncSocketModeHandler(self._app, self._app_token, logger=log, web_client=web_client)
-        await self._handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt's is not annotated
+        self._handler = AsyncSocketModeHandler(self._app, self._app_token, logger=_discreet(), web_client=web_client)
+        connecting: Coroutine[None, None, None] = self._handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt's is not annotated
+        self._connecting = asyncio.create_task(connecting)
+        await asyncio.wait([self._connecting], timeout=patience.total_seconds())
 
     async def stop(self) -> None:
         """Hang up."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+            self._connecting = None
         if self._handler is not None:
             await self._handler.close_async()  # type: ignore[no-untyped-call]  # Bolt's is not annotated
             self._handler = None
@@ -110,7 +118,7 @@ def slack_app(decisions: Decisions, commands: Commands, *, signing_secret: str, 
     """The Bolt app with every listener. Requests over Socket Mode are not signed; all others have to be."""
     app = AsyncApp(
         name="signoff",
-        logger=log,
+        logger=_discreet(),
         client=AsyncWebClient(),
         authorize=_authorize,
         # Ours stands in its place: it tells the time by our clock.
@@ -131,8 +139,15 @@ def slack_app(decisions: Decisions, commands: Commands, *, signing_secret: str, 
     app.view(approve_modal.RESUME_FORM)(decisions.resume_form)
     app.view(reject_modal.REJECT_REASON)(decisions.reject_reason)
     app.command(COMMAND)(commands.approvals)
-    app.event("app_home_opened")(commands.home_opened)
+    app.event(HOME_OPENED)(commands.home_opened)
     return app
+
+
+def _discreet() -> logging.Logger:
+    """For Bolt and the SDK, whose debug logs repeat what people sent."""
+    logger = logging.getLogger(f"{__name__}.bolt")
+    logger.setLevel(logging.INFO)
+    return logger
 
 
 async def _authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
@@ -144,7 +159,7 @@ class _Verification(AsyncRequestVerification):
     """Bolt's check of the signature, by our clock."""
 
     def __init__(self, signing_secret: str, clock: Clock) -> None:
-        super().__init__(signing_secret, base_logger=log)
+        super().__init__(signing_secret, base_logger=_discreet())
         if signing_secret:
             self._verifier = _Verifier(signing_secret, _Now(clock))
 

@@ -45,14 +45,11 @@ class Cards:
     async def sync_card(self, card: CardView, call: ActionCall) -> Posted | None:
         """Make the card show its view, wherever it is by now; None where there is nothing to show (any more)."""
         shown = self._draw(card)
-        if card.posted is not None and card.ts is not None:
-            if await self._updated(card.posted, card.ts, shown):
-                return Posted(card.posted, card.ts)
-            if not card.view.open:
-                return None  # somebody took the card away, and all that it could say is that it is over
+        if card.posted is not None and card.ts is not None and await self._updated(card.posted, card.ts, shown):
+            return Posted(card.posted, card.ts)
         begun = call.memo.get(_POSTING)
         if begun is None and not card.view.open:
-            return None
+            return None  # never posted, or taken away by somebody; all that it could say is that it is over
         channel = await self._channel(card)
         if begun is not None:
             found = await self._find(channel, call.key, datetime.fromisoformat(begun))

@@ -12,6 +12,8 @@ from bot.slack.reference import Reference
 from flows.engine import Engine
 from flows.people import Person
 
+_KEPT = 1_000  # copies of which is known what they show; others are drawn once more than they need
+
 
 class Copies:
     """Redraws copies, one change at a time for each."""
@@ -21,6 +23,7 @@ class Copies:
         self._cards = cards
         self._busy: set[tuple[str, str]] = set()
         self._again: set[tuple[str, str]] = set()
+        self._shown: dict[tuple[str, str], int] = {}
 
     async def refresh(
         self,
@@ -43,6 +46,8 @@ class Copies:
             return
         if not outdated and place in await self._engine.cards(reference.run, reference.n):
             return
+        if outdated:
+            self._shown.pop(place, None)
         self._busy.add(place)
         try:
             await self._catch_up(reference, place, clicker)
@@ -52,15 +57,16 @@ class Copies:
     async def _catch_up(self, reference: Reference, place: tuple[str, str], clicker: Person | None) -> None:
         # In a direct message nobody but the clicker reads it.
         reader = clicker.id if clicker is not None and place[0].startswith("D") else None
-        shown: int | None = None
         while True:
             self._again.discard(place)
             view = await self._engine.peek(reference.run, reference.n)
             if view is None:
                 return
-            if view.run.version != shown:
+            if view.run.version != self._shown.get(place):
                 # Looked at once more after each change: somebody may have decided while it was being drawn.
                 await self._cards.redraw(*place, view, reader)
-                shown = view.run.version
+                if len(self._shown) >= _KEPT:
+                    self._shown.clear()
+                self._shown[place] = view.run.version
             elif place not in self._again:
                 return

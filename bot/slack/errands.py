@@ -32,9 +32,13 @@ class Errands:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, patience: timedelta = timedelta(seconds=5)) -> None:
-        """Wait for those under way, at most ``patience``."""
-        while self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=patience.total_seconds())
+        """Wait for those under way and those that come meanwhile, at most ``patience``; what is late is given up."""
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+        except TimeoutError:
+            late = list(self._tasks)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

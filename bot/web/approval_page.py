@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from bot.web.moments import from_now, in_words, zone_named
 from bot.web.widgets import Typed, Widget, widgets
-from flows.forms import MASK, Field, StringField, mask, readable
+from flows.fields import MASK, StringField
+from flows.forms import Field, mask, readable
 from flows.people import Person
 from flows.ports import Json
 from flows.run import Close, Decision, Kind, Verdict
@@ -161,10 +162,12 @@ def _state(view: SuspensionView, moment: MomentOf, *, overdue: bool) -> str:
             return "The deadline has passed, so this can no longer be decided."
         return "This waits to be resumed." if view.suspension.kind is Kind.HOLD else "This waits for a decision."
     at = moment(closing.at).words
+    # It may have been acted on later: while the bot is down a deadline passes all the same.
+    due = moment(view.suspension.due or closing.at).words
     by = f" by {_names([view.person(person).name for person in closing.by])}" if closing.by else ""
     match closing.how:
         case Close.APPROVED if not closing.by:
-            return f"Approved because the deadline passed on {at}, as the flow has it."
+            return f"Approved because the deadline passed on {due}, as the flow has it."
         case Close.APPROVED:
             return f"Approved{by} on {at}."
         case Close.REJECTED:
@@ -174,7 +177,7 @@ def _state(view: SuspensionView, moment: MomentOf, *, overdue: bool) -> str:
         case Close.CANCELLED:
             return f"Cancelled{by} on {at}. There is nothing to decide any more."
         case _:
-            return f"The deadline passed on {at} before it was decided."
+            return f"The deadline passed on {due} before it was decided."
 
 
 def _own(mine: Decision | None, moment: MomentOf, *, changeable: bool) -> str | None:

@@ -14,8 +14,23 @@ from datetime import datetime
 from typing import Literal
 
 from bot.web.moments import zone_named
-from flows import forms
-from flows.forms import Field
+from flows.fields import (
+    BooleanField,
+    DateField,
+    DatetimeField,
+    DurationField,
+    EmailField,
+    IntegerField,
+    JsonField,
+    MultiselectField,
+    NumberField,
+    SecretField,
+    SelectField,
+    StringField,
+    TimeField,
+    UrlField,
+)
+from flows.forms import Field, check_defaults
 from flows.ports import Json
 
 PREFIX = "form."
@@ -60,7 +75,7 @@ def widgets(
 
     ``defaults`` are the rendered ones of the fields whose default is a template. A secret is never filled in.
     """
-    rendered = forms.check_defaults(fields, defaults)
+    rendered = check_defaults(fields, defaults)
     return [
         _widget(
             field,
@@ -80,9 +95,9 @@ def values_of(fields: Sequence[Field], typed: Typed) -> dict[str, Json]:
     values: dict[str, Json] = {}
     for field in fields:
         given = list(typed.get(PREFIX + field.name, []))
-        if isinstance(field, forms.MultiselectField):
+        if isinstance(field, MultiselectField):
             values[field.name] = given
-        elif isinstance(field, forms.DatetimeField):
+        elif isinstance(field, DatetimeField):
             values[field.name] = _with_zone(given[0] if given else "", zone)
         else:
             values[field.name] = given[0] if given else ""
@@ -117,37 +132,37 @@ def _widget(field: Field, shown: list[str], zone: str, error: str | None) -> Wid
         )
 
     match field:
-        case forms.StringField(multiline=True):
+        case StringField(multiline=True):
             return made("textarea", maxlength=field.max_length)
-        case forms.StringField():
+        case StringField():
             return made("input", maxlength=field.max_length)
-        case forms.SecretField():
+        case SecretField():
             return made("input", "password", maxlength=field.max_length, autocomplete="off")
-        case forms.IntegerField():
+        case IntegerField():
             return made("input", "number", step=1)
-        case forms.NumberField():
+        case NumberField():
             return made("input", "number", step="any")
-        case forms.BooleanField():
+        case BooleanField():
             # A list, not a tick box: one that is not ticked sends nothing, which is not the same as no.
             return made("select", options=(("true", "yes"), ("false", "no")))
-        case forms.SelectField():
+        case SelectField():
             return made("select", options=tuple(field.titles.items()))
-        case forms.MultiselectField():
+        case MultiselectField():
             return made("checkboxes", options=tuple(field.titles.items()))
-        case forms.DateField():
+        case DateField():
             return made("input", "date")
-        case forms.TimeField():
+        case TimeField():
             return made("input", "time", step=1 if value.count(":") > 1 else None)
-        case forms.DatetimeField():
+        case DatetimeField():
             step = 1 if value.count(":") > 1 else None
             return made("input", "datetime-local", step=step, hint=f"Times are in {zone}.")
-        case forms.DurationField():
+        case DurationField():
             return made("input", hint="Such as 30m, 2d or 1h30m.")
-        case forms.EmailField():
+        case EmailField():
             return made("input", "email", maxlength=254)
-        case forms.UrlField():
+        case UrlField():
             return made("input", "url", maxlength=2000)
-        case forms.JsonField():
+        case JsonField():
             return made("textarea", hint="As JSON.", spellcheck="false")
 
 
@@ -156,14 +171,14 @@ def _shown(field: Field, value: Json, zone: str) -> list[str]:
     if value is None or field.masked:
         return []
     match field:
-        case forms.MultiselectField():
+        case MultiselectField():
             return list(value)
-        case forms.BooleanField():
+        case BooleanField():
             return ["true" if value else "false"]
-        case forms.DatetimeField():
+        case DatetimeField():
             local = datetime.fromisoformat(value).astimezone(zone_named(zone)).replace(tzinfo=None, microsecond=0)
             return [local.isoformat(timespec="minutes" if not local.second else "seconds")]
-        case forms.JsonField():
+        case JsonField():
             return [json.dumps(value, ensure_ascii=False, indent=2)]
     return [str(value)]
 

@@ -55,6 +55,9 @@ class Worker:
     @classmethod
     async def open(cls, path: Path, *, writes: bool, on_open: Work[None] | None = None) -> Worker:
         """Connect. ``on_open`` prepares the connection (pragmas), outside any transaction."""
+        # Asked on this thread first: where aiosqlite (0.22) cannot connect, it leaves a thread behind that
+        # answers to an event loop which may be closed by then.
+        sqlite3.connect(path).close()
         # autocommit: transactions are begun and ended here, in plain sight, and nowhere else.
         connection = await aiosqlite.connect(path, isolation_level=None, cached_statements=256)
         worker = cls(connection, writes=writes)

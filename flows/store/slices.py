@@ -119,7 +119,7 @@ def load_decisions(connection: Connection, run_id: int, n: int) -> tuple[Decisio
 
 
 def load_people(connection: Connection, kept: Kept, ids: Iterable[PersonId]) -> dict[PersonId, Person]:
-    """People by the ids that were asked for; an id that was merged away leads to who took over."""
+    """People by the ids that were asked for; an id that was merged away leads to who took over, who is there too."""
     found: dict[PersonId, Person] = {}
     missing: list[PersonId] = []
     for one in ids:
@@ -127,11 +127,12 @@ def load_people(connection: Connection, kept: Kept, ids: Iterable[PersonId]) -> 
         if person is None:
             missing.append(one)
         else:
-            found[one] = person
+            found[one] = found[person.id] = person
     if missing:
         read = _read_people(connection, missing)
         kept.keep(read)
         found |= read
+        found |= {person.id: person for person in read.values()}
     return found
 
 

@@ -22,7 +22,7 @@ from flows.clock import Clock
 from flows.context import Brief, Known
 from flows.effects import Lane, Leased, PerformAction
 from flows.errors import ConfigError, Refused
-from flows.events import Event, PeopleMerged
+from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged
 from flows.ids import Ids
 from flows.instants import from_ms, to_ms, whole
 from flows.machine import Transition
@@ -146,14 +146,14 @@ class SqliteStore:
                     return load_run(connection, self._kept, known)[1], False, []
             # A number is never given twice, not even where the transaction that took it was undone.
             self._next_run += 1
-            roster = start.roster
+            roster, requester = start.roster, self._present(connection, start.requester)
             transition = machine.start(
                 start.plan,
                 run_id=self._next_run,
-                requester=start.requester,
+                requester=requester,
                 inputs=start.inputs,
                 roster=roster,
-                people=load_people(connection, self._kept, {start.requester, *(roster.ids() if roster else ())}),
+                people=load_people(connection, self._kept, {requester, *(roster.ids() if roster else ())}),
                 now=now,
                 ids=self.ids,
                 via_token=start.via_token,
@@ -207,6 +207,8 @@ class SqliteStore:
         memo: str | None = None,
         seal: Seal | None = None,
     ) -> tuple[Transition, list[Leased]]:
+        if isinstance(event, DecisionMade | CancelRequested):
+            event = replace(event, person=self._present(connection, event.person))
         plan, slice_ = load_slice(connection, self._kept, run_id, event)
         now = whole(self._clock.now())
         transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
@@ -220,6 +222,11 @@ class SqliteStore:
                 )
             return transition, _record(connection, plan, transition, transition.event or event, now, memo)
         return transition, outbox.add(connection, run_id, transition.effects, now)
+
+    def _present(self, connection: sqlite3.Connection, person: PersonId) -> PersonId:
+        """The id under which somebody counts now: a door may have looked them up just before they were merged."""
+        who = load_people(connection, self._kept, [person]).get(person)
+        return who.id if who is not None else person
 
     # -- effects ------------------------------------------------------------------------------------------------
 
@@ -391,7 +398,8 @@ def _briefed(leased: Leased, plan: Plan, known: Known | None) -> Leased:
     effect = leased.effect
     if not isinstance(effect, PerformAction) or known is None or plan.has_secrets:
         return leased
-    return replace(leased, brief=Brief(plan, plan.at(effect.path), known, {}))
+    step = plan.at(effect.path)
+    return replace(leased, brief=Brief(plan, step, known, {})) if step.prefetches else leased
 
 
 def _started_before(connection: sqlite3.Connection, once: Key, now: datetime) -> int | None:

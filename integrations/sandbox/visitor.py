@@ -121,7 +121,9 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "style"):
             self._silent -= 1
-        elif tag == "textarea":
+        elif tag == "textarea" and self._area is not None:
+            # The first line's end after the tag belongs to the tag, as HTML has it.
+            self.forms[-1].values[self._area] = self.forms[-1].values[self._area].removeprefix("\n")
             self._area = None
         elif tag == "select":
             self._select = None

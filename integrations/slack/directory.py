@@ -65,16 +65,29 @@ class SlackDirectory:
         Guests, bots, strangers and deactivated users are left out. ``read_at`` is that of the oldest part. With
         ``fresh``, who belongs to the group is read anew, and users as ever: what they are changes rarely.
         """
+        ids = await self._ids(handle, fresh=fresh)
+        if ids.value is None:
+            return Reading(None, ids.read_at)
+        users = await self._known(ids.value)
+        members = tuple(user.value for user in users if user.value is not None and user.value.full_member)
+        return Reading(members, min([ids.read_at, *(user.read_at for user in users)]))
+
+    async def is_member(self, handle: str, user_id: str) -> Reading[bool]:
+        """Whether the user is one of ``members(handle)``; nobody else is looked up for that."""
+        ids = await self._ids(handle)
+        if user_id not in (ids.value or ()):
+            return Reading(False, ids.read_at)
+        user = await self._users.get(user_id)
+        return Reading(user.value is not None and user.value.full_member, min(ids.read_at, user.read_at))
+
+    async def _ids(self, handle: str, *, fresh: bool = False) -> Reading[list[str] | None]:
+        """The ids in a user group, whoever they are; None where there is no such group."""
         handles = await self._handles.get(None, fresh=fresh)
         group_id = handles.value.get(handle.removeprefix("@").lower())
         if group_id is None:
             return Reading(None, handles.read_at)
         ids = await self._memberships.get(group_id, fresh=fresh)
-        if ids.value is None:
-            return Reading(None, ids.read_at)
-        users = await self._known(ids.value)
-        members = tuple(user.value for user in users if user.value is not None and user.value.full_member)
-        return Reading(members, min(handles.read_at, ids.read_at, *(user.read_at for user in users)))
+        return Reading(ids.value, min(handles.read_at, ids.read_at) if ids.value is not None else ids.read_at)
 
     async def _read_handles(self, _key: None) -> dict[str, str]:
         return {group.handle: group.id for group in await self._client.groups()}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from typer.testing import CliRunner, Result
 
+import bot
 from bot.cli import app
 from bot.links import PageLinks
 from bot.people import People
@@ -23,7 +28,7 @@ from bot.web.bearer import Tokens
 from bot.web.server import web_app
 from flows.definition import Approval, Flow, Hold, Step
 from flows.errors import ActionError
-from flows.forms import IntegerField, MultiselectField, Option, StringField
+from flows.fields import IntegerField, MultiselectField, Option, StringField
 from flows.links import Keyring
 from flows.run import Door, Verdict
 from flows.testing import FlowTest, Turns
@@ -200,6 +205,30 @@ def test_serve_without_a_key_says_how_to_get_one(tmp_path: Path, monkeypatch: py
 
     assert result.exit_code == 2
     assert result.stderr == "SIGNOFF_SECRET_KEY is missing; `signoff init` writes a fresh one.\n"
+
+
+def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(bot.__file__).parent.parent),
+        "SIGNOFF_SECRET_KEY": "3q2-7w_Zk0yXc5Vb8NmL1pOiUuYtRrEeWwQqAaSsDdF",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        env["SIGNOFF_PORT"] = str(taken.getsockname()[1])
+        # In a process of its own: it configures the logs, and takes the signals.
+        served = subprocess.run(
+            [sys.executable, "-m", "bot", "serve"],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert served.returncode == 2
+    assert f"port {env['SIGNOFF_PORT']}: Address already in use." in served.stderr
+    assert "Traceback" not in served.stderr
 
 
 def test_without_a_token_nobody_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

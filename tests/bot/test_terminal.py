@@ -70,10 +70,11 @@ def test_a_terminal_gets_headings_and_whole_ids(monkeypatch: pytest.MonkeyPatch)
     stdout = stdout_is(Tty(), monkeypatch)
 
     ids = ["eff_0123456789abc", "run_0123456789abc"]
-    out_table(["id", "run", "what", "error"], [[*ids, "word " * 50, "word " * 50]], empty="none")
+    rest_of_row = ["ask", "send the mail", "2026-11-20 07:03 UTC", "Gmail is not set up; " * 4]
+    out_table(["id", "run", "step", "what", "since", "error"], [[*ids, *rest_of_row]], empty="none")
 
     first, second, *rest = stdout.getvalue().splitlines()
-    assert first.split() == ["id", "run", "what", "error"]
+    assert first.split() == ["id", "run", "step", "what", "since", "error"]
     assert second.split()[:2] == ids
     assert max(map(len, [first, second, *rest])) <= 80  # what rich takes a terminal to have that does not say
 

@@ -340,6 +340,19 @@ async def test_markup_means_what_it_means_in_slack(page: Page, bot: Bot) -> None
     assert dict(zip(MARKUP, shown, strict=True)) == MARKUP
 
 
+async def test_text_that_is_to_be_taken_verbatim_gets_no_links_of_its_own(page: Page, bot: Bot) -> None:
+    text = "https://example.com/a or <https://example.com/b|this>"
+    blocks: list[Payload] = [
+        {"type": "section", "text": {**mrkdwn(text), "verbatim": taken}} for taken in (True, False)
+    ]
+    await bot.client.chat_postMessage(channel="#general", text="x", blocks=blocks)
+
+    await go(page, bot, "?as=cat&open=general")
+
+    linked = [await each.get_by_role("link").all_inner_texts() for each in await page.locator(".message .text").all()]
+    assert linked == [["this"], ["https://example.com/a", "this"]]
+
+
 @pytest.mark.parametrize("text", [NASTY, escaped(NASTY), "<img src=x onerror=alert(1)|<b>x</b>>"])
 async def test_what_people_write_is_never_more_than_text(page: Page, bot: Bot, text: str) -> None:
     alerts: list[str] = []

@@ -8,7 +8,7 @@ import asyncio
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +32,6 @@ from integrations.sandbox import SENDER, Human, Page, Sandbox, Visitor
 from integrations.sandbox.message import Message
 
 KEY = "e2e-Nb7Q2mVx0ZcK9rTfLw4hJ6sDy3pGu8Ea"
-ALL_SCOPES = ("start", "read", "decide", "admin")
 
 Start = Callable[..., Awaitable["Bot"]]
 
@@ -59,7 +58,9 @@ class Bot:
         self.folder = folder
         self.sandbox = sandbox
         self.clock = clock
-        self.cli_runner = CliRunner()
+        self.scopes: dict[str, tuple[str, ...]] = {}
+        """What somebody's token is good for, where it is not start, read and decide."""
+        self._cli = CliRunner()
         self._tokens: dict[tuple[str, tuple[str, ...]], str] = {}
         self._browsers: dict[str, Visitor] = {}
         self._open = AsyncExitStack()
@@ -131,7 +132,8 @@ class Bot:
 
     async def person(self, name: str) -> Person:
         """The bot's idea of somebody."""
-        return await self.app.people.by_slack(self.sandbox.workspace.id, self.human(name).id)
+        user = self.human(name).user
+        return await self.app.people.by_slack(user.team_id, user.id)
 
     async def browser(self, name: str) -> Visitor:
         """Somebody's browser, which keeps its cookies."""
@@ -139,9 +141,9 @@ class Bot:
             self._browsers[name] = await self._open.enter_async_context(Visitor())
         return self._browsers[name]
 
-    async def token(self, name: str, *scopes: str) -> str:
+    async def token(self, name: str) -> str:
         """Somebody's API token; one is made for each set of scopes."""
-        key = name, scopes or ("start", "read", "decide")
+        key = name, self.scopes.get(name, ("start", "read", "decide"))
         if key not in self._tokens:
             address = name if "@" in name else self.human(name).email
             issued = await issuing.create(
@@ -155,12 +157,10 @@ class Bot:
             self._tokens[key] = issued.secret
         return self._tokens[key]
 
-    async def api(
-        self, name: str, method: str, path: str, body: object = None, *, scopes: Iterable[str] = (), **headers: str
-    ) -> Reply:
+    async def api(self, name: str, method: str, path: str, body: object = None, **headers: str) -> Reply:
         """A program calls the API as somebody."""
         session = await self._session()
-        given = {"Authorization": f"Bearer {await self.token(name, *scopes)}"}
+        given = {"Authorization": f"Bearer {await self.token(name)}"}
         given |= {key.replace("_", "-"): value for key, value in headers.items()}
         async with session.request(method, f"{self.url}/api/v1/{path}", json=body, headers=given) as response:
             return Reply(response.status, await response.json(content_type=None))
@@ -168,7 +168,7 @@ class Bot:
     async def cli(self, name: str, *arguments: str) -> Result:
         """Somebody types a command; on a thread, so that the server can answer it."""
         env = {"SIGNOFF_TOKEN": await self.token(name), "SIGNOFF_PUBLIC_URL": self.url}
-        return await asyncio.to_thread(self.cli_runner.invoke, commands, list(arguments), env=env)
+        return await asyncio.to_thread(self._cli.invoke, commands, list(arguments), env=env)
 
     # -- runs ---------------------------------------------------------------------------------------------------
 

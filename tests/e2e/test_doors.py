@@ -1,17 +1,17 @@
 """The conformance table: every case of who may and who may not decide, through every door that there is.
 
-Each row is played in a bot of its own. The person has the question in front of them at all six doors, in a run for
-each; then what the row says happens; then they answer at each door. A cell holds if the same became of the decision as
-at the other doors, and the person was told what the cell says, in words that they can read there.
+Each row is played in a bot of its own. The person has the question in front of them at all the doors, in a run for
+each; then happens what the row says; then they answer at each door. A cell holds if the decision fared as the table
+says and the person was told so in words that they can read there.
 
-``docs/doors.md`` is written from the same rows: ``python tests/e2e/test_doors.py`` writes it anew.
+``docs/doors.md`` is written from the same rows: ``python -m tests.e2e.test_doors`` writes it anew.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
@@ -24,44 +24,51 @@ import bot as product
 from flows.run import Door as Recorded
 from integrations.sandbox import NotPossible
 
-PAPER = Path(product.__file__).parent.parent / "docs" / "doors.md"
+HERE = Path(product.__file__).parent
+PAPER = HERE.parent / "docs" / "doors.md"
 
 
 # -- what people are told -------------------------------------------------------------------------------------
 
 
 class Told(Enum):
-    """What a person is told: how the paper calls it, and what they read, at whichever door they stand."""
+    """What a person is told: how the paper calls it, the API's status, and what they read, at whichever door they stand."""
 
-    COUNTED = "counted", "Counted: you |this on Monday|Your decision is counted", ()
-    REPEATED = "said already", "You have said so already", ()
-    OWN = "refused: own request", "This is your own request", ()
-    NOT_ASKED = "refused: not asked", "You are not one of the people who were asked", ()
-    NOT_THEIRS = "refused: not theirs to resume", "Only the person who started this run, or an admin, can resume it", ()
-    HIDDEN = "refused: as if it were not there", "There is nothing here, or nothing that you may read", ()
-    APPROVED = "refused: decided, by whom and when", "This has been decided already: approved by Bob Baker, ", ()
-    REJECTED = "refused: rejected, by whom and when", "This has been decided already: rejected by Bob Baker, ", ()
-    EXPIRED = "refused: deadline passed", "This is no longer open: closed by its deadline, ", ()
-    CANCELLED = "refused: cancelled, by whom and when", "This is no longer open: cancelled by Ann Archer, ", ()
-    CHANGED = "refused: changed since shown", "has changed since", ()
-    MISSING = "refused: each missing value", "", ("code", "word", "is needed")
-    WRONG = "refused: each wrong value", "", ("must match the pattern [A-Z]{3}", "must match the pattern [a-z]{2}")
-    NOT_THAT = "refused: not a verdict for this", "", ("verdict", "must be ", ", not ")
-    TRY_AGAIN = "refused: try again", "Slack does not answer right now. Nothing was recorded; please try again", ()
-    OUT_OF_SCOPE = "refused: the token is not for this", "This takes a token with the scope decide", ()
+    COUNTED = "**counted**", 201, ("Counted: you ", "Your decision is counted", "d this on ")
+    REPEATED = "said already", 200, ("You have said so already: ",)
+    OWN = "own request", 403, ("This is your own request, and its flow does not let people approve their own",)
+    NOT_ASKED = "was not asked", 403, ("You are not one of the people who were asked to decide this",)
+    NOT_THEIRS = "not theirs to resume", 403, ("Only the person who started this run, or an admin, can resume it",)
+    OUT_OF_SCOPE = "the token is not for this", 403, ("This takes a token with the scope decide",)
+    HIDDEN = "there is nothing here", 404, ("There is nothing here, or nothing that you may read",)
+    APPROVED = "decided already, by whom, when", 409, ("This has been decided already: approved by Bob Baker, 2026-",)
+    REJECTED = "rejected already, by whom, when", 409, ("This has been decided already: rejected by Bob Baker, 2026-",)
+    RESUMED = "resumed already, by whom, when", 409, ("This has been decided already: resumed by Ann Archer, 2026-",)
+    CANCELLED = "cancelled, by whom, when", 409, ("This is no longer open: cancelled by Ann Archer, 2026-",)
+    CHANGED = "changed since it was shown", 409, ("What is asked has changed since you were shown it",)
+    EXPIRED = "closed by its deadline, when", 410, ("This is no longer open: closed by its deadline, 2026-",)
+    MISSING = "each missing value", 422, ("Code is required.", "Word is required.")
+    WRONG = "each wrong value", 422, ("must match the pattern [A-Z]{3}", "must match the pattern [a-z]{2}")
+    NOT_THAT = "which verdicts fit", 422, ("must be approve or reject, not resume",)
+    TRY_AGAIN = "try again", 503, ("Slack does not answer right now. Nothing was recorded; please try again",)
 
-    def __init__(self, words: str, one_of: str, all_of: tuple[str, ...]) -> None:
+    def __init__(self, words: str, status: int, texts: tuple[str, ...]) -> None:
         self.words = words
-        self.one_of = tuple(one_of.split("|")) if one_of else ()
-        self.all_of = all_of
+        self.status = status
+        self.texts = texts
 
     def is_in(self, text: str) -> bool:
-        return (not self.one_of or any(each in text for each in self.one_of)) and all(e in text for e in self.all_of)
+        # Counted is said in each door's own words; a refusal is one sentence everywhere, or one for each field.
+        return (any if self is Told.COUNTED else all)(_plain(each) in _plain(text) for each in self.texts)
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace(":", "")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one door says. ``note`` is for the paper, where a door differs from the row."""
+    """What one door says. ``note`` is for the paper, where a door differs from its row."""
 
     told: Told
     note: str = ""
@@ -69,7 +76,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cannot:
-    """The door has no way to say this; ``why`` is for the paper. The attempt is made all the same, and has to fail."""
+    """The door has no way to say this; ``why`` is for the paper. It is tried all the same, and has to come to nothing."""
 
     why: str
 
@@ -79,26 +86,29 @@ class Cannot:
 
 @dataclass(frozen=True)
 class Say:
-    """One answer: a verdict, and what is filled in."""
+    """One answer: a verdict, what is filled in, and a reason."""
 
     verdict: str = "approve"
     values: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
 
-class ModalOpened(NotPossible):
-    """The button does not decide here: it asks for more first."""
+class AsksForMore(NotPossible):
+    """The button does not decide here: it opens a modal."""
 
 
 class Door:
-    """One way in. ``look`` is what somebody has in front of them, or ``NotPossible``; ``act`` answers, and returns what they read."""
+    """One way in. ``look`` gives what somebody has in front of them, ``act`` answers it and gives what they read then.
+
+    Both raise ``NotPossible`` where the door has no way to. ``form`` is whether it takes a form to come through it.
+    """
 
     name: str
     title: str
     recorded: Recorded
     form = False
-    """Whether this door is for approvals with a form, where the row does not say."""
 
-    async def look(self, bot, run: int, who: str) -> Any:
+    async def look(self, bot, run: int, who: str, say: Say) -> Any:
         raise NotImplementedError
 
     async def act(self, bot, run: int, who: str, seen: Any, say: Say) -> str:
@@ -109,9 +119,9 @@ BUTTONS = {"approve": "Approve", "reject": "Reject", "resume": "Resume"}
 
 
 class SlackButton(Door):
-    name, title, recorded = "button", "Slack: button on the card", Recorded.SLACK
+    name, title, recorded = "button", "Slack: button", Recorded.SLACK
 
-    async def look(self, bot, run, who):
+    async def look(self, bot, run, who, say):
         return await bot.human(who).sees(question(self))
 
     async def act(self, bot, run, who, seen, say):
@@ -119,18 +129,17 @@ class SlackButton(Door):
 
 
 class SlackModal(Door):
-    name, title, recorded = "modal", "Slack: modal", Recorded.SLACK
-    form = True
+    name, title, recorded, form = "modal", "Slack: modal", Recorded.SLACK, True
 
-    async def look(self, bot, run, who):
+    async def look(self, bot, run, who, say):
         human = bot.human(who)
-        card = await human.sees(question(self))
-        return card if human.modal is None else human.modal
+        await human.click(await human.sees(question(self)), BUTTONS[say.verdict])
+        return await human.gets_modal(question(self))
 
     async def act(self, bot, run, who, seen, say):
         human = bot.human(who)
         before = len(human.ephemerals())
-        await human.submit(dict(say.values), view=seen)
+        await human.submit(dict(say.values) | ({"reason": say.reason} if say.reason else {}), view=seen)
         await bot.app._door.drain()
         told = [message.shown_text() for message in human.ephemerals()[before:]]
         if human.modal is not None:
@@ -141,7 +150,7 @@ class SlackModal(Door):
 class SlackList(Door):
     name, title, recorded = "list", "Slack: `/approvals`", Recorded.SLACK
 
-    async def look(self, bot, run, who):
+    async def look(self, bot, run, who, say):
         human = bot.human(who)
         before = len(human.ephemerals())
         await human.command("/approvals", "all", channel="#general")
@@ -154,96 +163,164 @@ class SlackList(Door):
 
 
 class WebPage(Door):
-    name, title, recorded = "page", "Page behind a mail link", Recorded.PAGE
+    name, title, recorded = "page", "page of a mail link", Recorded.PAGE
 
-    async def look(self, bot, run, who):
+    async def look(self, bot, run, who, say):
         return await bot.opens(who, await bot.link(run, who))
 
     async def act(self, bot, run, who, seen, say):
-        return (await bot.sends(who, seen, say.verdict, **say.values)).text
+        return (await bot.sends(who, seen, say.verdict, say.reason, **say.values)).text
 
 
 class JsonApi(Door):
-    name, title, recorded = "api", "JSON API", Recorded.API
+    name, title, recorded = "api", "API", Recorded.API
 
-    async def look(self, bot, run, who):
-        found = await bot.api(who, "GET", f"approvals/{bot.approval_id(run)}")
-        return found.body.get("digest")
+    async def look(self, bot, run, who, say):
+        return (await bot.api(who, "GET", f"approvals/{bot.approval_id(run)}")).body.get("digest")
 
     async def act(self, bot, run, who, seen, say):
-        body = {"verdict": say.verdict, "form": dict(say.values), **({"digest": seen} if seen else {})}
-        scopes = bot.scopes.get(who, ())
-        reply = await bot.api(who, "POST", f"approvals/{bot.approval_id(run)}/decisions", body, scopes=scopes)
-        assert reply.status == STATUS[told_by(reply)], reply
-        return reply.said + " ".join(reply.body.get("fields") or ())
+        body = {"verdict": say.verdict, "form": dict(say.values)}
+        body |= {"digest": seen} if seen else {}
+        body |= {"comment": say.reason} if say.reason else {}
+        reply = await bot.api(who, "POST", f"approvals/{bot.approval_id(run)}/decisions", body)
+        fields = " ".join(reply.body.get("fields") or ())
+        text = f"{reply.said} {fields}"
+        told = next((each for each in refusals_in(text)), Told.COUNTED)
+        assert reply.status == told.status, reply
+        return text
 
 
 class CommandLine(Door):
-    name, title, recorded = "cli", "Command line", Recorded.API
+    name, title, recorded = "cli", "command line", Recorded.API
 
-    async def look(self, bot, run, who):
+    async def look(self, bot, run, who, say):
         return None
 
     async def act(self, bot, run, who, seen, say):
         more = [part for name, value in say.values.items() for part in ("-f", f"{name}={value}")]
-        if say.verdict == "reject":
-            more += ["--reason", "no"]
-        result = await bot.cli(who, say.verdict, bot.approval_id(run), *more, scopes=bot.scopes.get(who, ()))
-        refused = not (Told.COUNTED.is_in(result.output) or Told.REPEATED.is_in(result.output))
+        more += ["--reason", say.reason] if say.reason else []
+        result = await bot.cli(who, say.verdict, bot.approval_id(run), *more)
+        refused = bool(refusals_in(result.output)) and not Told.REPEATED.is_in(result.output)
         assert result.exit_code == (1 if refused else 0), result.output
         return result.output
 
 
-async def _pressed(bot, who, seen, say, *, block_id=None):
+async def _pressed(bot, who, seen, say, *, block_id=None) -> str:
     human = bot.human(who)
-    before = len(human.ephemerals())
-    opened = human.modal
+    before, opened = len(human.ephemerals()), human.modal
     await human.click_stale(seen, BUTTONS[say.verdict], block_id=block_id)
     await bot.app._door.drain()
     if human.modal is not opened:
         await human.close()
-        raise ModalOpened
+        raise AsksForMore
+    told = human.ephemerals()[before:]
     if seen.ephemeral_to is not None:
-        return human.now(seen).shown_text()  # a list is answered in its own place
-    return "\n".join(message.shown_text() for message in human.ephemerals()[before:])
+        told.append(human.now(seen))  # a list is answered in its own place
+    return "\n".join(message.shown_text() for message in told)
 
 
 DOORS: tuple[Door, ...] = (SlackButton(), SlackModal(), SlackList(), WebPage(), JsonApi(), CommandLine())
-NAMES = tuple(door.name for door in DOORS)
-
-STATUS = {
-    Told.COUNTED: 201,
-    Told.REPEATED: 200,
-    Told.OWN: 403,
-    Told.NOT_ASKED: 403,
-    Told.NOT_THEIRS: 403,
-    Told.OUT_OF_SCOPE: 403,
-    Told.HIDDEN: 404,
-    Told.APPROVED: 409,
-    Told.REJECTED: 409,
-    Told.CANCELLED: 409,
-    Told.CHANGED: 409,
-    Told.EXPIRED: 410,
-    Told.MISSING: 422,
-    Told.WRONG: 422,
-    Told.NOT_THAT: 422,
-    Told.TRY_AGAIN: 503,
-}
 
 
-def told_by(reply) -> Told:
-    text = reply.said + " ".join(reply.body.get("fields") or ())
-    return next(told for told in reversed(Told) if told.is_in(text))
+def question(door: Door) -> str:
+    return f"Ship it, {door.name}?"
 
 
-# -- the rows -------------------------------------------------------------------------------------------------
+def refusals_in(text: str) -> list[Told]:
+    return [told for told in Told if told is not Told.COUNTED and told.is_in(text)]
+
+
+# -- what happens meanwhile -----------------------------------------------------------------------------------
 
 Happens = Callable[[Any, Mapping[str, int]], Awaitable[None]]
 
 
+def everywhere(who: str, verdict: str) -> Happens:
+    """Somebody answers all of them first."""
+
+    async def decides(bot, runs):
+        for run in runs.values():
+            assert (await bot.by_api(who, run, verdict)).status == 201
+
+    return decides
+
+
+async def ann_cancels(bot, runs):
+    for run in runs.values():
+        assert (await bot.api("ann", "POST", f"runs/{bot.run_id(run)}/cancel", {})).status == 200
+
+
+async def the_deadline_passes(bot, runs):
+    await bot.time_passes("2d")
+    for run in runs.values():
+        assert await bot.status(run) == "expired"
+
+
+async def the_deadline_passes_unnoticed(bot, runs):
+    bot.clock.set(bot.clock.now() + timedelta(days=2))  # nobody wakes by that, so no timer has fired
+    for run in runs.values():
+        assert await bot.status(run) == "waiting"
+
+
+async def something_else_is_asked(bot, runs):
+    for name, run in runs.items():
+        row = f"Something else, {name}?", b"\x07" * 32, run
+        await bot.app.store.write(
+            lambda c, r=row: c.execute("UPDATE suspensions SET ask = ?, digest = ? WHERE run = ?", r)
+        )
+
+
+async def slack_goes_down(bot, _runs):
+    bot.clock.advance("2m")  # beyond what the directory remembers
+    for pattern in ("users.*", "usergroups.*"):
+        bot.sandbox.faults.status(pattern, 503)
+
+
+async def bob_leaves_the_group(bot, _runs):
+    _hr_leads(bot).remove(bot.human("bob").id)
+    bot.clock.advance("2m")
+
+
+async def dan_joins_the_group(bot, _runs):
+    _hr_leads(bot).append(bot.human("dan").id)
+    bot.clock.advance("2m")
+
+
+def zoe_is(sort: str) -> Happens:
+    """Somebody of that sort is in the channel, and in the group."""
+
+    async def arrives(bot, _runs):
+        zoe = bot.sandbox.add_person("zoe", "Zoe Zimmer", sort=sort, channels=["general"])
+        _hr_leads(bot).append(zoe.id)
+
+    return arrives
+
+
+def token_of(who: str, *scopes: str) -> Happens:
+    async def is_made(bot, _runs):
+        bot.scopes[who] = scopes
+
+    return is_made
+
+
+def _hr_leads(bot) -> list[str]:
+    return next(group for group in bot.sandbox.workspace.groups.values() if group.handle == "hr-leads").users
+
+
+# -- the rows -------------------------------------------------------------------------------------------------
+
+BOTH = ("bob@example.com", "cat@example.com")
+GROUP = ("@hr-leads",)
+STRICT = [
+    {"name": "code", "type": "string", "pattern": "[A-Z]{3}"},
+    {"name": "word", "type": "string", "pattern": "[a-z]{2}"},
+]
+OPTIONAL = [{"name": "note", "type": "string", "required": False}]
+
+
 @dataclass(frozen=True)
 class Case:
-    """One row. ``first`` is done before the person looks, ``then`` between their looking and their answer."""
+    """One row: who does what to which approval. ``then`` happens between their looking and their answering."""
 
     id: str
     scenario: str
@@ -251,127 +328,50 @@ class Case:
     told: Told
     who: str = "bob"
     say: Say = Say()
-    approvers: tuple[str, ...] = ("bob@example.com", "cat@example.com")
+    approvers: tuple[str, ...] = BOTH
     quorum: int | str = 2
     more: Mapping[str, Any] = field(default_factory=dict)
     hold: bool = False
-    asks: bool | None = None
-    """Whether there is a form at every door (True), at none but the modal (None)."""
-    before: Happens | None = None
+    form: bool = False
     first: Happens | None = None
     then: Happens | None = None
-    moves: bool = False
-    """Whether the attempt itself lets the deadline take effect."""
     cells: Mapping[str, Cell | Cannot] = field(default_factory=dict)
 
     def cell(self, door: Door) -> Cell | Cannot:
         return self.cells.get(door.name, Cell(self.told))
 
-
-GROUP = ("@hr-leads",)
-CODES = Say(values={"code": "ABC", "word": "ok"})
-
-NO_ITEM = Cannot("The list shows no button for what somebody cannot decide.")
-OPENS_FORM = Cannot("The button opens the modal; nothing is decided by it.")
-HIDDEN = Cell(Told.HIDDEN, "Whoever was not asked is not told that it exists.")
-OWN_VERDICTS = Cannot("It offers only the verdicts that fit.")
-NO_TOKEN = Cannot("There is no token here.")
-FRESH = Cell(Told.COUNTED, "The command shows what is asked now and decides about that, in one go.")
-STRANGERS = {"list": NO_ITEM, "api": HIDDEN, "cli": HIDDEN}
+    def flow(self, door: Door) -> str:
+        """The flow file (YAML takes JSON) in which this is asked at that door."""
+        ask: dict[str, Any] = {"ask": question(door), "via": {"slack": "#general"}, "timeout": "2d", **self.more}
+        if self.form or door.form:
+            ask["form"] = STRICT if self.form else OPTIONAL
+        if not self.hold:
+            ask |= {"approvers": self.approvers, "quorum": self.quorum}
+        steps = [{"id": "gate", "hold" if self.hold else "approval": ask}, {"id": "done", "uses": "log", "with": {"message": "-"}}]
+        return json.dumps({"flow": door.name, "steps": steps})
 
 
-async def _all_decide(bot, runs, who, verdict):
-    for door in DOORS:
-        form = {"code": "ABC", "word": "ok"} if door.form else {}
-        reply = await bot.by_api(who, runs[door.name], verdict, form=form)
-        assert reply.status == 201, reply
+NOT_LISTED = Cannot("The list has no button for somebody who cannot decide it.")
+OPENS_MODAL = Cannot("The button decides nothing here: it opens the modal.")
+FITTING_ONLY = Cannot("Only the verdicts that fit are offered.")
+NO_MATTER = Cell(Told.COUNTED, "Tokens play no part here.")
+HIDDEN = Cell(Told.HIDDEN, "Whoever was not asked cannot tell it from what does not exist.")
+NOT_ASKED = {"list": NOT_LISTED, "api": HIDDEN, "cli": HIDDEN}
+BUTTONS_OPEN_MODAL = {"button": OPENS_MODAL, "list": OPENS_MODAL}
+RESUME = Say("resume")
+FILLED_IN = {"code": "ABC", "word": "ok"}
 
-
-async def bob_approved(bot, runs):
-    await _all_decide(bot, runs, "bob", "approve")
-
-
-async def bob_rejected(bot, runs):
-    await _all_decide(bot, runs, "bob", "reject")
-
-
-async def cat_rejected(bot, runs):
-    await _all_decide(bot, runs, "cat", "reject")
-
-
-async def cancelled(bot, runs):
-    for run in runs.values():
-        assert (await bot.api("ann", "POST", f"runs/{bot.run_id(run)}/cancel", {})).status == 200
-
-
-async def deadline_fired(bot, runs):
-    await bot.time_passes("2d")
-    for run in runs.values():
-        assert await bot.status(run) == "expired"
-
-
-async def deadline_passed_unnoticed(bot, runs):
-    bot.clock.set(bot.clock.now() + timedelta(days=2))  # no timer wakes by that
-    for run in runs.values():
-        assert await bot.status(run) == "waiting"
-
-
-async def asked_something_else(bot, runs):
-    for name, run in runs.items():
-        row = f"Something else, {name}?", b"\x07" * 32, run
-        await bot.app.store.write(lambda c, r=row: c.execute("UPDATE suspensions SET ask = ?, digest = ? WHERE run = ?", r))
-
-
-async def slack_went_down(bot, runs):
-    bot.clock.advance(timedelta(minutes=2))  # beyond what the directory remembers
-    bot.sandbox.faults.status("users*", 503)
-
-
-async def bob_left_the_group(bot, runs):
-    group = bot.sandbox.workspace.groups_by_handle["hr-leads"] if hasattr(bot.sandbox.workspace, "groups_by_handle") else None
-    for one in bot.sandbox.workspace.groups.values() if group is None else [group]:
-        if one.handle == "hr-leads":
-            one.users.remove(bot.human("bob").id)
-    bot.clock.advance(timedelta(minutes=2))
-
-
-async def dan_joined_the_group(bot, runs):
-    for one in bot.sandbox.workspace.groups.values():
-        if one.handle == "hr-leads":
-            one.users.append(bot.human("dan").id)
-    bot.clock.advance(timedelta(minutes=2))
-
-
-def somebody(sort: str, *, in_group: bool = False) -> Happens:
-    """Somebody of that sort, in the channel and perhaps in the group that is asked."""
-
-    async def arrives(bot, _runs):
-        zoe = bot.sandbox.add_person("zoe", "Zoe Zimmer", sort=sort, channels=["general"])
-        if in_group:
-            for one in bot.sandbox.workspace.groups.values():
-                if one.handle == "hr-leads":
-                    one.users.append(zoe.id)
-
-    return arrives
-
-
-async def dan_may_only_read(bot, _runs):
-    bot.scopes["bob"] = ("read",)
-
-
-CASES: tuple[Case, ...] = (
-    # what is allowed
-    Case("asked", "W2", "somebody who was asked by name", Told.COUNTED),
+ALLOWED = (
+    Case("named", "W2", "somebody who was asked by name", Told.COUNTED),
     Case("member", "W12", "a member of the group that was asked", Told.COUNTED, approvers=GROUP),
     Case(
-        "changed-mind",
-        "law 2",
-        "somebody who has said no before, while it goes on after a no",
-        Told.REJECTED,
-        who="cat",
-        first=None,
-        then=bob_rejected,
-        more={"on_reject": "continue"},
+        "guest-named",
+        "S3",
+        "a guest whom the flow names",
+        Told.COUNTED,
+        who="zoe",
+        approvers=("bob@example.com", "zoe@example.com"),
+        first=zoe_is("guest"),
     ),
     Case(
         "own-allowed",
@@ -382,9 +382,335 @@ CASES: tuple[Case, ...] = (
         approvers=("ann@example.com", "bob@example.com"),
         more={"self_approval": True},
     ),
-    Case("hold", "K1", "the requester resumes a hold that names nobody", Told.COUNTED, who="ann", say=Say("resume"), hold=True),
-    Case("hold-admin", "K1", "an admin resumes a hold that names nobody", Told.COUNTED, who="eve", say=Say("resume"), hold=True,
-         cells={"list": NO_ITEM}),
-    Case("form", "K8", "somebody who was asked, with a form filled in", Told.COUNTED, say=CODES, asks=True,
-         cells={"button": OPENS_FORM, "list": OPENS_FORM}),
+    Case(
+        "rejects",
+        "K6",
+        "somebody who rejects with a reason",
+        Told.COUNTED,
+        say=Say("reject", reason="Too early"),
+        cells=BUTTONS_OPEN_MODAL,
+    ),
+    Case(
+        "other-answer",
+        "law 2",
+        "somebody who said yes before, and now says no while it is open",
+        Told.COUNTED,
+        say=Say("reject", reason="Too early"),
+        then=everywhere("bob", "approve"),
+        cells=BUTTONS_OPEN_MODAL,
+    ),
+    Case(
+        "form",
+        "K8",
+        "somebody who fills in the form as it has to be",
+        Told.COUNTED,
+        say=Say(values=FILLED_IN),
+        form=True,
+        cells=BUTTONS_OPEN_MODAL,
+    ),
+    Case("hold", "K1", "the requester resumes a hold that names nobody", Told.COUNTED, who="ann", say=RESUME, hold=True),
+    Case(
+        "hold-admin",
+        "K1",
+        "an admin resumes a hold that names nobody",
+        Told.COUNTED,
+        who="eve",
+        say=RESUME,
+        hold=True,
+        first=token_of("eve", "read", "decide", "admin"),
+        cells={"list": Cannot("The list has buttons only for what one was asked.")},
+    ),
 )
+
+FORBIDDEN = (
+    Case(
+        "requester",
+        "W11",
+        "the requester, though they are named",
+        Told.OWN,
+        who="ann",
+        approvers=(*BOTH, "ann@example.com"),
+        cells={"list": NOT_LISTED},
+    ),
+    Case("stranger", "S3", "a colleague who was not asked", Told.NOT_ASKED, who="dan", cells=NOT_ASKED),
+    Case(
+        "admin",
+        "S3",
+        "an admin who was not asked",
+        Told.NOT_ASKED,
+        who="eve",
+        first=token_of("eve", "read", "decide", "admin"),
+        cells={"list": NOT_LISTED},
+    ),
+    *(
+        Case(
+            sort.replace(" ", "-") + "-in-group",
+            "S3",
+            f"{words} in the group that was asked",
+            Told.NOT_ASKED,
+            who="zoe",
+            approvers=GROUP,
+            first=zoe_is(sort),
+            cells=NOT_ASKED,
+        )
+        for sort, words in (
+            ("guest", "a guest"),
+            ("single-channel guest", "a guest of one channel"),
+            ("deactivated", "a deactivated user"),
+            ("bot", "a bot"),
+            ("stranger", "a person of another workspace"),
+        )
+    ),
+    Case(
+        "left",
+        "W12",
+        "somebody who has left the group since",
+        Told.NOT_ASKED,
+        approvers=GROUP,
+        quorum=1,
+        then=bob_leaves_the_group,
+        cells={"api": HIDDEN, "cli": HIDDEN},
+    ),
+    Case(
+        "joined",
+        "W12",
+        "somebody who joined the group after `quorum: all` was opened",
+        Told.NOT_ASKED,
+        who="dan",
+        approvers=GROUP,
+        quorum="all",
+        first=None,
+        then=dan_joins_the_group,
+        cells=NOT_ASKED,
+    ),
+    Case("repeated", "R3", "somebody who has said the same before", Told.REPEATED, then=everywhere("bob", "approve")),
+    Case(
+        "approved",
+        "W2",
+        "somebody who comes after the quorum",
+        Told.APPROVED,
+        who="cat",
+        quorum=1,
+        then=everywhere("bob", "approve"),
+    ),
+    Case("rejected", "W6", "somebody who comes after a rejection", Told.REJECTED, who="cat", then=everywhere("bob", "reject")),
+    Case("cancelled", "R7", "somebody who comes after the run was cancelled", Told.CANCELLED, then=ann_cancels),
+    Case("expired", "R6", "somebody who comes after the deadline", Told.EXPIRED, then=the_deadline_passes),
+    Case(
+        "overdue",
+        "R6",
+        "somebody who comes after the deadline, before its timer has fired",
+        Told.EXPIRED,
+        then=the_deadline_passes_unnoticed,
+    ),
+    Case(
+        "stale",
+        "S11",
+        "somebody who was shown something else",
+        Told.CHANGED,
+        then=something_else_is_asked,
+        cells={"cli": Cell(Told.COUNTED, "The command shows what is asked now, and decides about just that.")},
+    ),
+    Case(
+        "missing",
+        "K8",
+        "somebody who leaves required fields empty",
+        Told.MISSING,
+        form=True,
+        cells={
+            **BUTTONS_OPEN_MODAL,
+            "modal": Cannot("Slack's client sends no form with an empty field that is required."),
+        },
+    ),
+    Case(
+        "wrong",
+        "K8",
+        "somebody who fills in values that do not fit",
+        Told.WRONG,
+        say=Say(values={"code": "abc", "word": "NO!"}),
+        form=True,
+        cells=BUTTONS_OPEN_MODAL,
+    ),
+    Case(
+        "verdict",
+        "law 1",
+        "somebody who resumes what is to be approved",
+        Told.NOT_THAT,
+        say=RESUME,
+        cells=dict.fromkeys(("button", "modal", "list", "page"), FITTING_ONLY),
+    ),
+    Case(
+        "hold-stranger",
+        "K1",
+        "a colleague who resumes a hold that names nobody",
+        Told.NOT_THEIRS,
+        who="dan",
+        say=RESUME,
+        hold=True,
+        cells=NOT_ASKED,
+    ),
+    Case(
+        "hold-resumed",
+        "K1",
+        "somebody who resumes what was resumed",
+        Told.RESUMED,
+        who="ann",
+        say=RESUME,
+        hold=True,
+        then=everywhere("ann", "resume"),
+    ),
+    Case(
+        "down",
+        "S12",
+        "a member of the group, while Slack does not answer",
+        Told.TRY_AGAIN,
+        approvers=GROUP,
+        then=slack_goes_down,
+    ),
+    Case(
+        "scope",
+        "S10",
+        "somebody whose token is for reading",
+        Told.OUT_OF_SCOPE,
+        first=token_of("bob", "read"),
+        cells=dict.fromkeys(("button", "modal", "list", "page"), NO_MATTER),
+    ),
+)
+
+CASES = ALLOWED + FORBIDDEN
+
+
+# -- the tests ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.scenario}-{case.id}".replace(" ", ""))
+async def test_every_door_gives_the_same_answer(case, serve, subtests):
+    bot = await serve(**{door.name: case.flow(door) for door in DOORS})
+    await bot.person("ann")
+    if case.first is not None:
+        await case.first(bot, {})
+    runs = {door.name: await bot.start(door.name) for door in DOORS}
+    seen: dict[str, Any] = {}
+    for door in DOORS:
+        try:
+            seen[door.name] = await door.look(bot, runs[door.name], case.who, case.say)
+        except NotPossible as reason:
+            seen[door.name] = reason
+    if case.then is not None:
+        await case.then(bot, runs)
+
+    for door in sorted(DOORS, key=lambda door: not door.form):  # a modal that is opened takes an open one's place
+        with subtests.test(door=door.name):
+            await _holds(bot, case, door, runs[door.name], seen[door.name])
+
+
+async def _holds(bot, case: Case, door: Door, run: int, seen: Any) -> None:
+    cell, before = case.cell(door), await bot.all_rows(run)
+    if isinstance(cell, Cannot):
+        with pytest.raises(NotPossible):
+            await _answer(bot, case, door, run, seen)
+        assert await bot.all_rows(run) == before
+        return
+
+    text = await _answer(bot, case, door, run, seen)
+
+    if cell.told is Told.COUNTED:
+        assert Told.COUNTED.is_in(text), text
+        assert refusals_in(text) == []
+        assert (await bot.standing(run))[case.who] == case.say.verdict
+        event = [entry["event"] for entry in await bot.ledger(run) if (entry["event"] or {}).get("is") == "DecisionMade"][-1]
+        assert event["door"] == door.recorded
+        assert event.get("via_token", "issued by the operator").endswith("issued by the operator")
+        assert ("via_token" in event) == (door.recorded is Recorded.API)
+        assert event["digest"] == (await bot.view(run)).suspension.digest.hex()
+        return
+    assert refusals_in(text) == [cell.told], text
+    if case.then is the_deadline_passes_unnoticed:
+        assert await bot.standing(run) == {}
+        assert await bot.status(run) == "expired"
+    else:
+        assert await bot.all_rows(run) == before
+
+
+async def _answer(bot, case: Case, door: Door, run: int, seen: Any) -> str:
+    if isinstance(seen, NotPossible):
+        raise seen
+    return await door.act(bot, run, case.who, seen, case.say)
+
+
+def test_no_door_is_missing():
+    # Whoever calls Engine.decide is a door; the command line comes through the API.
+    callers = {path.relative_to(HERE).as_posix() for path in HERE.rglob("*.py") if _decides(path)}
+
+    assert callers == {"slack/decisions.py", "web/pages.py", "web/api.py"}
+    assert {door.recorded for door in DOORS} == set(Recorded)
+
+
+def test_no_cell_is_missing_and_each_that_differs_says_why():
+    names = {door.name for door in DOORS}
+
+    assert len({case.id for case in CASES}) == len(CASES)
+    for case in CASES:
+        assert case.cells.keys() <= names, case.id
+        for cell in case.cells.values():
+            assert cell.why if isinstance(cell, Cannot) else cell.note, case.id
+
+
+def test_every_refusal_is_in_the_table():
+    said = {case.cell(door).told for case in CASES for door in DOORS if isinstance(case.cell(door), Cell)}
+
+    assert said == set(Told)
+
+
+def test_the_paper_is_up_to_date():
+    assert PAPER.read_text() == paper(), f"{PAPER.name} is out of date; python -m tests.e2e.test_doors writes it anew"
+
+
+def _decides(path: Path) -> bool:
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return any(isinstance(f, ast.Attribute) and f.attr == "decide" and "engine" in ast.unparse(f.value) for f in calls)
+
+
+# -- the paper ------------------------------------------------------------------------------------------------
+
+HEAD = """\
+# Who may decide, at every door
+
+Every row is played by a test through every door, over real sockets (`tests/e2e/test_doors.py`), and this page is
+written from the same rows. A cell is what the person is told. Only **counted** changes anything: after every other
+answer the run, its decisions and its ledger are, byte for byte, what they were, except that a deadline which has
+passed is acted on. What is counted stands in the ledger with its person, its door and the digest of what was shown;
+what came through the API or the command line, with the token and who issued it.
+
+There is no other door: these are all the callers of `Engine.decide`, which is where every rule is checked, and a test
+says so. The API answers with the status in brackets, the command line with exit code 1 and the same sentence.
+"""
+
+
+def paper() -> str:
+    notes: dict[str, int] = {}
+    lines = [HEAD]
+    for title, cases in (("Allowed", ALLOWED), ("Forbidden", FORBIDDEN)):
+        lines += [f"## {title}", "", *_table(cases, notes), ""]
+    lines += [f"{number}. {note}" for note, number in notes.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _table(cases: tuple[Case, ...], notes: dict[str, int]) -> Iterator[str]:
+    yield "| " + " | ".join(["", "who", *(door.title for door in DOORS)]) + " |"
+    yield "|" + "---|" * (len(DOORS) + 2)
+    for case in cases:
+        yield "| " + " | ".join([case.scenario, case.words, *(_words(case.cell(door), door, notes) for door in DOORS)]) + " |"
+
+
+def _words(cell: Cell | Cannot, door: Door, notes: dict[str, int]) -> str:
+    note = cell.why if isinstance(cell, Cannot) else cell.note
+    mark = f" ({notes.setdefault(note, len(notes) + 1)})" if note else ""
+    if isinstance(cell, Cannot):
+        return f"–{mark}"
+    status = f" [{cell.told.status}]" if door.name == "api" else ""
+    return f"{cell.told.words}{status}{mark}"
+
+
+if __name__ == "__main__":
+    PAPER.write_text(paper())

@@ -5,31 +5,36 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.ids import Ids
 
 IDS = Ids(b"0123456789abcdef", "https://signoff.example.com")
+UNHURRIED = settings(deadline=None)  # on a busy machine nothing is quick
 NUMBERS = st.integers(0, 2**63 - 1)
 
 
+@UNHURRIED
 @given(NUMBERS)
 def test_every_number_comes_back_from_its_id(number):
     for kind in ("run", "person", "effect", "token"):
         assert getattr(IDS, f"parse_{kind}")(getattr(IDS, kind)(number)) == number
 
 
+@UNHURRIED
 @given(st.integers(0, 2**39 - 1), st.integers(0, 2**24 - 1))
 def test_a_suspension_is_its_run_and_its_number(run, n):
     assert IDS.parse_suspension(IDS.suspension(run, n)) == (run, n)
 
 
+@UNHURRIED
 @given(st.lists(NUMBERS, unique=True, min_size=2, max_size=50))
 def test_no_two_numbers_have_one_id(numbers):
     assert len({IDS.run(number) for number in numbers}) == len(numbers)
 
 
+@UNHURRIED
 @given(st.text(string.ascii_lowercase + string.digits, min_size=13, max_size=13))
 def test_every_id_that_is_understood_is_the_one_that_is_written(body):
     number = IDS.parse_run(f"run_{body}")
@@ -37,6 +42,7 @@ def test_every_id_that_is_understood_is_the_one_that_is_written(body):
     assert number is None or IDS.run(number) == f"run_{body}"
 
 
+@UNHURRIED
 @given(NUMBERS)
 def test_an_id_of_one_kind_or_of_one_database_is_another_number_in_the_other(number):
     other = Ids(b"another database")

@@ -200,7 +200,7 @@ async def test_work_that_was_handed_in_is_finished_by_close_and_refused_after_it
     await asyncio.sleep(0)
     await store.close()
     await handed_in
-    with pytest.raises(StoreError, match="closed"):
+    with pytest.raises(StoreError, match="the database is closed"):
         await store.write(lambda c: c.execute("SELECT 1"))
     with closing(sqlite3.connect(tmp_path / "signoff.db")) as connection:
         assert connection.execute("SELECT count(*) FROM meta WHERE key = 'kept'").fetchone() == (1,)

@@ -8,7 +8,7 @@ import pytest
 
 from flows.definition import Approval, Flow, Step
 from flows.errors import ActionError
-from flows.forms import MASK
+from flows.fields import MASK
 from flows.run import Door, Verdict
 from flows.testing import FlowTest
 from flows.vault import Vault

@@ -29,13 +29,12 @@ from slack_sdk.models.blocks.block_elements import (
 )
 
 from bot.slack.views import kit
-from flows.forms import (
+from flows.fields import (
     BooleanField,
     DateField,
     DatetimeField,
     DurationField,
     EmailField,
-    Field,
     IntegerField,
     JsonField,
     MultiselectField,
@@ -45,8 +44,8 @@ from flows.forms import (
     StringField,
     TimeField,
     UrlField,
-    readable,
 )
+from flows.forms import Field, readable
 from flows.ports import Json
 from integrations.slack.text import clip
 

@@ -54,7 +54,7 @@ def form(
 ) -> kit.Block:
     """A modal that says what is asked and takes ``inputs``; ``note`` stands above it all, in plain words."""
     request = asked(view)
-    blocks = [kit.section(f":warning: {escape(note)}", block_id="note")] if note else []
+    blocks = [kit.section(f":warning: {escape(note)}")] if note else []
     blocks += request.blocks
     if request.cut:
         blocks.append(kit.context(kit.CUT.replace("see the whole", "the card leads to the whole")))

@@ -22,7 +22,9 @@ const withEmoji = (text) => text.replace(/:([a-z0-9_+-]+):/g, (whole, name) => E
 /** A text object of Block Kit. `names` knows who is who: {users, channels, groups, go(url)}. */
 export function textNodes(text, names) {
   if (!text) return [];
-  return text.type === "mrkdwn" ? mrkdwn(text.text, names) : [withEmoji(text.text)];
+  if (text.type !== "mrkdwn") return [withEmoji(text.text)];
+  // Told to take it verbatim, Slack makes no links of bare addresses.
+  return mrkdwn(text.text, text.verbatim ? { ...names, verbatim: true } : names);
 }
 
 /** Slack's markup: lines, quotes, lists, code, and what is inside of them. */
@@ -71,7 +73,7 @@ function inline(text, names) {
   }
   const token = TOKEN.exec(text);
   if (token) return around(text, token, shown(token[1], names), names);
-  const bare = BARE.exec(text);
+  const bare = names.verbatim ? null : BARE.exec(text);
   if (bare) return around(text, bare, anchor(unescape(bare[0]), unescape(bare[0]), names), names);
   return text ? [withEmoji(unescape(text))] : [];
 }

@@ -5,7 +5,6 @@ Time stands still unless a test moves it; signatures, deadlines and retries all 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from bot.messenger import Messages
 from bot.people import People
 from bot.slack.app import SlackDoor
 from bot.slack.cards import Cards
-from flows.definition import Approval, Flow, Hold, Step
+from flows.definition import Flow
 from flows.engine import Engine
 from flows.functions import Functions
 from flows.ids import Ids
@@ -33,18 +32,11 @@ from flows.testing.recording import RecordingPerformer
 from flows.vault import Vault
 from flows.views import SuspensionView
 from integrations.sandbox import Human, Sandbox
-from integrations.sandbox.message import Message
 from integrations.slack.client import SlackClient
 from integrations.slack.directory import SlackDirectory
 
 KEYS = ["a key that is long enough for a test"]
 PUBLIC_URL = "https://signoff.example.com"
-
-
-def flow(name: str, approval: Approval | None = None, *, hold: Hold | None = None, **more: Any) -> Flow:
-    """A flow with one wait, and a step after it that says whether it went on."""
-    steps = [Step(id="gate", title="Gate", approval=approval, hold=hold), Step(id="done", uses="log")]
-    return Flow(flow=name, title=name.capitalize(), steps=steps, **more)
 
 
 class Bot:
@@ -136,6 +128,8 @@ class Bot:
         return {view.person(one.person).name: one.verdict.value for one in view.decisions}
 
     async def status(self, run: Run) -> str:
+        """What the run has come to, once everything that is due is done."""
+        await self.settled()
         return (await self.engine.run(run.id, run.requester)).status
 
     async def decide(self, run: Run, by: Human, verdict: Verdict = Verdict.APPROVE, **more: Any) -> None:
@@ -148,21 +142,6 @@ class Bot:
         """Return when every errand and every effect that is due is done."""
         await self.door.drain()
         await self.runner.idle()
-
-    async def run_out_of_patience(self, duration: str = "1h", step: str = "1m") -> None:
-        """Let time pass while effects are tried again."""
-        steps = timedelta(hours=1) // timedelta(minutes=1) if duration == "1h" else int(duration)
-        for _ in range(steps):
-            self.clock.advance(step)
-            await asyncio.sleep(0)
-            await self.runner.idle()
-
-
-def newest(person: Human, containing: str = "") -> Message:
-    """The newest message that the person sees with this in it."""
-    message = person.message(containing)
-    assert message is not None, f"{person} sees nothing with {containing!r}"
-    return message
 
 
 @pytest.fixture

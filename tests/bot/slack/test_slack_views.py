@@ -19,7 +19,8 @@ from bot.slack.views.pending import ITEMS, Item, Listing, home, pending
 from bot.slack.views.reject_modal import reject_modal
 from bot.slack.views.show import show
 from flows.definition import Approval, Flow, Hold, Step
-from flows.forms import MAX_TEXT, validate
+from flows.fields import MAX_TEXT
+from flows.forms import validate
 from flows.ids import Ids
 from flows.people import Person
 from flows.plan import Plan
@@ -271,22 +272,27 @@ def _markup(value: Any) -> list[str]:
     return found
 
 
-def largest(*, letter: str = "&", closed: bool = False) -> SuspensionView:
-    """More of everything than any flow can have."""
+def largest(*, letter: str = "&", closed: bool = False, value: int = 700) -> SuspensionView:
+    """More of everything than any flow can have. ``value`` is the length of an input: short ones fill every corner."""
     people = {n: Person(n, letter * 300, None, None) for n in range(1, 61)}
     fields = [
         {"name": f"field_{n}", "type": "string", "max_length": 20_000, "label": letter * 150, "description": letter * 2_000}
         for n in range(90)
     ]  # fmt: skip
+    if value < 100:
+        fields = [{"name": f"field_{n}", "type": "string", "label": letter * value} for n in range(90)]
     wait = Approval(approvers=("bob@example.com",), ask=letter * 10_000, form=fields)
-    values = {f"field_{n}": letter * 700 for n in range(90)}  # 64 KiB, as much as one form may hold
+    values = {f"field_{n}": letter * value for n in range(90)}  # at most 64 KiB, as much as one form may hold
     view = a_view(
         wait,
         fields=fields,
         inputs=values,
         ask=letter * 60_000,
-        show={f"{letter * 200}{n}": letter * 60_000 for n in range(40)},
-        decisions=tuple(said(people[n], Verdict.APPROVE, letter * 3_000, **values) for n in range(1, 61)),
+        show={
+            f"{letter * value}{n}": letter * (60_000 if value > 100 else value)
+            for n in range(40 if value > 100 else 200)
+        },
+        decisions=tuple(said(people[n], Verdict.APPROVE, letter * (value * 4), **values) for n in range(1, 61)),
         approvers=Approvers(tuple(people), tuple(letter * 80 for _ in range(50)), ((letter * 300, letter * 300),) * 50),
         closing=Closing(Close.REJECTED, NOON, tuple(people)) if closed else None,
     )
@@ -296,8 +302,9 @@ def largest(*, letter: str = "&", closed: bool = False) -> SuspensionView:
 
 @pytest.mark.parametrize("letter", ["x", "&", "é", "😀", "\n", " "])
 @pytest.mark.parametrize("closed", [False, True])
-def test_R12_the_largest_request_fits_into_a_card_that_says_that_it_is_cut(letter, closed):
-    view = largest(letter=letter, closed=closed)
+@pytest.mark.parametrize("value", [700, 10])
+def test_R12_the_largest_request_fits_into_a_card_that_says_that_it_is_cut(letter, closed, value):
+    view = largest(letter=letter, closed=closed, value=value)
 
     shown = card(view, IDS)
 

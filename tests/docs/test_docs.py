@@ -1,0 +1,462 @@
+"""What the documentation says is tried out here: its tables are made again, its flows loaded, its code run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import typer
+from pydantic_settings import BaseSettings
+from ruamel.yaml import YAML
+
+from bot import tokens
+from bot.cli import app as commands
+from bot.performers import builtin_actions
+from bot.settings import Settings
+from bot.slack.commands import COMMAND
+from bot.web.api import Api
+from bot.web.errors import ANSWERS
+from bot.web.health import Health
+from bot.web.pages import Pages
+from docs import make
+from flows import checks
+from flows.context import Approver
+from flows.definition import Approval, Flow, Hold, Retry, Step
+from flows.expressions import Expression, ExpressionError, Template
+from flows.filters import FILTERS, TESTS
+from flows.functions import FROM_CONTEXT
+from flows.loader import load_file, load_folder
+from flows.run import Door, Outcome
+from flows.testing import FlowTest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+_BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# What stands around a fragment, so that it is a whole flow: the names that the page's fragments read.
+AROUND = """\
+flow: example
+inputs:
+  - {name: version, type: string}
+  - {name: amount, type: number}
+  - {name: manager, type: email}
+  - {name: day, type: date}
+  - {name: token, type: secret}
+"""
+BEFORE = """\
+steps:
+  - id: gate
+    approval: {approvers: [ann@example.com, bob@example.com], form: [{name: reason, type: string}]}
+"""
+BUILT = "  - {id: build, uses: log, with: {message: built}}\n"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: str
+    line: int
+    info: str
+    text: str
+
+    @property
+    def language(self) -> str:
+        return self.info.partition(" ")[0]
+
+    @property
+    def mark(self) -> str:
+        """What stands after the language: what the block is, where that is not the whole of a file."""
+        return self.info.partition(" ")[2]
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks() -> Iterator[Block]:
+    for page in PAGES:
+        text = page.read_text()
+        for found in _BLOCK.finditer(text):
+            yield Block(page.name, text.count("\n", 0, found.start()) + 1, found["info"], found["text"])
+
+
+def of(language: str, *marks: str) -> list[Any]:
+    return [
+        pytest.param(block, id=str(block))
+        for block in blocks()
+        if block.language == language and (not marks or block.mark in marks)
+    ]
+
+
+def one(mark: str) -> Block:
+    (found,) = [block for block in blocks() if block.mark == mark]
+    return found
+
+
+# -- made parts -----------------------------------------------------------------------------------------------
+
+
+async def test_the_made_parts_are_up_to_date():
+    parts = await make.parts()
+
+    for name in make.PAGES:
+        text = (DOCS / name).read_text()
+        assert make.made(text, parts) == text, f"docs/{name} is out of date; python -m docs.make writes it anew"
+
+
+async def test_every_part_that_can_be_made_stands_somewhere():
+    standing = {name for page in PAGES for name in re.findall(r"<!-- made: (.+?) -->", page.read_text())}
+
+    assert standing == (await make.parts()).keys()
+
+
+def test_a_stale_part_is_noticed():
+    stale = "<!-- made: x -->\n\nold\n\n<!-- /made -->"
+
+    assert make.made(stale, {"x": lambda: "new"}) == stale.replace("old", "new")
+
+
+# -- flows ----------------------------------------------------------------------------------------------------
+
+
+def flow_of(block: Block) -> str:
+    indented = "".join(f"  {line}" for line in block.text.splitlines(keepends=True))
+    match block.mark:
+        case "":
+            return block.text
+        case "steps":
+            # An example may have a step of its own with that name.
+            return AROUND + BEFORE + ("" if "id: build" in block.text else BUILT) + indented
+        case "form":
+            fields = "".join(f"      {line}" for line in indented.splitlines(keepends=True))
+            return f"{AROUND}{BEFORE}  - id: ask\n    hold:\n      form:\n{fields}"
+    raise AssertionError(f"{block}: nobody knows what a fragment {block.mark!r} is")
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch) -> Path:
+    """A folder with the modules of the page, which are forgotten again."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for block in blocks():
+        if block.language == "python" and block.mark.endswith(".py"):
+            (tmp_path / block.mark).write_text(block.text)
+            monkeypatch.delitem(sys.modules, block.mark.removesuffix(".py"), raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", of("yaml", "", "steps", "form"))
+def test_every_flow_in_the_docs_loads(block, modules):
+    file = modules / "flow.yml"
+    file.write_text(flow_of(block))
+
+    loaded = load_file(file, actions=builtin_actions())
+
+    assert (loaded.problems, loaded.warnings) == ((), ())
+    assert len(loaded.flows) == 1
+
+
+def test_every_yaml_block_is_one_that_is_tried():
+    assert {block.mark for block in blocks() if block.language == "yaml"} == {"", "steps", "form", "manifest"}
+
+
+def test_the_flows_in_python_load_beside_the_others(modules):
+    library = load_folder(modules, actions=builtin_actions())
+
+    assert library.problems == ()
+    assert set(library.flows) == {"release_in_python"}
+
+
+@pytest.mark.parametrize("grants", [10, 2000])
+async def test_the_python_actions_do_what_the_page_says(grants, modules):
+    (flow,) = [block for block in blocks() if block.language == "yaml" and block.text.startswith("flow: discount")]
+    (modules / "discount.yml").write_text(flow.text)
+
+    async with FlowTest(
+        modules / "discount.yml",
+        people=["ann@example.com", "bob@example.com"],
+        groups={"@sales-leads": ["bob@example.com"]},
+    ) as t:
+        run = await t.start(by="ann@example.com", inputs={"amount": grants})
+        await t.approve(run, by="bob@example.com")
+
+        if grants > 1000:
+            assert (run.outcome, len(t.calls("discount_actions:grant"))) == ("failed", 1)
+        else:
+            assert run.steps["grant"].output["by"] == ["bob@example.com"]
+            assert run.steps["report"].output == "granted 10"
+
+
+# -- Python ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", of("python"))
+def test_every_python_block_compiles(block):
+    compile(block.text, str(block), "exec")
+
+
+@pytest.mark.parametrize("block", of("python", "test"))
+async def test_the_tests_in_the_docs_pass(block):
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(block.text, str(block), "exec"), names)  # noqa: S102 - our own page
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+
+    assert tests
+    for test in tests:
+        await test()
+
+
+def run_script(mark: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", one(mark).text, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S603 - our own page
+
+
+async def test_a_copy_taken_while_the_bot_runs_is_whole_and_its_ledger_verifies(tmp_path):
+    flow = Flow(flow="ask", steps=[Step(id="gate", approval=Approval(approvers=("bob@example.com",)))])
+    database, copy = tmp_path / "signoff.db", tmp_path / "copy.db"
+    people = ["ann@example.com", "bob@example.com"]
+
+    async with FlowTest(flow, people=people, database=database) as t:
+        run = await t.start(by="ann@example.com")
+        copied = run_script("backup", database, copy)
+        live = run_script("verify", database, t.store.ids.run(run.number))
+        run_id = t.store.ids.run(run.number)
+        lost = await t.start(by="ann@example.com")
+
+    assert copied.returncode == 0, copied.stderr
+    assert live.returncode == 0, live.stderr
+    verified = run_script("verify", copy, run_id)
+    assert verified.stdout.splitlines()[-1] == "1 entries, the chain holds"
+    async with FlowTest(flow, people=people, database=copy) as restored:
+        again = await restored.start(by="ann@example.com")
+        # What the page warns of.
+        assert again.number == lost.number
+
+
+async def test_a_ledger_that_was_changed_does_not_verify(tmp_path):
+    flow = Flow(flow="ask", steps=[Step(id="gate", approval=Approval(approvers=("bob@example.com",)))])
+    database = tmp_path / "signoff.db"
+    async with FlowTest(flow, people=["ann@example.com", "bob@example.com"], database=database) as t:
+        run = await t.start(by="ann@example.com")
+        await t.approve(run, by="bob@example.com")
+        run_id = t.store.ids.run(run.number)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE ledger SET payload = replace(payload, 'approve', 'reject') WHERE seq = 2")
+
+    verified = run_script("verify", database, run_id)
+
+    assert verified.returncode == 1
+    assert verified.stderr.strip() == "entry 2 does not verify"
+
+
+# -- expressions ----------------------------------------------------------------------------------------------
+
+CONTEXT = {
+    "inputs": {"version": "1.4.0", "amount": 120, "tags": ["web", "ops"], "day": "2026-12-24"},
+    "steps": {"build": {"output": {"url": "https://ci.example.com/7"}}},
+    "approvers": [
+        Approver(name, f"{name.lower()}@example.com", None, "2026-01-05T09:00:00+00:00", "page", None, name)
+        for name in ("Bob", "Cat")
+    ],
+    "resume": {"reason": "because"},
+}
+
+
+def rows(head: str) -> list[Any]:
+    """The rows below a table's head, in code: what stands in the first cell, and in the second."""
+    _, _, below = (DOCS / "flow-file.md").read_text().partition(f"| {head} |\n")
+    lines = below.split("\n\n")[0].splitlines()[1:]
+    cells = [re.split(r"(?<!\\)\|", line.strip("|")) for line in lines]
+    found = [[cell.strip().replace("\\|", "|") for cell in row] for row in cells]
+    return [pytest.param(first.strip("`"), second.strip("`"), id=first) for first, second in found]
+
+
+@pytest.mark.parametrize(("expression", "gives"), rows("expression | gives"))
+def test_the_expressions_give_what_the_page_says(expression, gives):
+    value = Expression.compile(expression).evaluate(CONTEXT)
+
+    assert value == json.loads(gives)
+
+
+@pytest.mark.parametrize(("expression", "because"), rows("expression | because"))
+def test_the_expressions_are_refused_as_the_page_says(expression, because):
+    with pytest.raises(ExpressionError):
+        Template.compile(expression if "{%" in expression else "{{ " + expression + " }}")
+
+
+# -- nothing is missing ---------------------------------------------------------------------------------------
+
+
+def in_code(page: str) -> set[str]:
+    """All words that stand in code on a page."""
+    text = (DOCS / page).read_text()
+    spans = re.findall(r"`([^`\n]+)`", _BLOCK.sub("", text)) + [found["text"] for found in _BLOCK.finditer(text)]
+    return {word for span in spans for word in re.findall(r"[A-Za-z_][\w]*|[^\w\s]+", span)}
+
+
+@pytest.mark.parametrize("model", [Flow, Step, Retry, Approval, Hold, *make.field_models()])
+def test_every_key_of_the_flow_file_is_on_its_page(model):
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+
+    assert keys - in_code("flow-file.md") == set()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(FILTERS, id="filters"),
+        pytest.param(TESTS, id="tests"),
+        pytest.param(FROM_CONTEXT, id="what functions may ask for"),
+        pytest.param([*checks._ROOTS, *checks._RUN, *checks._REQUESTER, *checks._ANSWER], id="names"),
+        pytest.param(Approver.expression_fields, id="what an approver has"),
+        pytest.param([model.model_fields["type"].default for model in make.field_models()], id="types"),
+        pytest.param([door.value for door in Door], id="doors"),
+        pytest.param([outcome.value for outcome in Outcome], id="outcomes"),
+    ],
+)
+def test_every_name_that_a_flow_may_use_is_on_its_page(names):
+    assert set(names) - in_code("flow-file.md") == set()
+
+
+@pytest.mark.parametrize(("name", "model"), builtin_actions().items())
+def test_every_action_and_its_parameters_are_on_the_page(name, model):
+    page = (DOCS / "flow-file.md").read_text()
+
+    _, _, about = page.partition(f"#### `{name}`\n")
+
+    for key in model.model_json_schema(by_alias=True)["properties"]:
+        assert f"| `{key}` |" in about.split("####")[0]
+
+
+def test_every_setting_is_on_the_page():
+    page = (DOCS / "settings.md").read_text()
+
+    assert issubclass(Settings, BaseSettings)
+    for field in Settings.model_fields.values():
+        assert f"| `{field.validation_alias}` |" in page
+
+
+def test_every_kind_of_error_and_every_scope_is_on_the_page():
+    page = (DOCS / "api.md").read_text()
+
+    missing = {answer.type for answer in ANSWERS.values() if answer.status != 200 and f"`{answer.type}`" not in page}
+    assert missing == set()
+    assert all(f"| `{scope}` |" in page for scope in tokens.SCOPES)
+
+
+def test_every_endpoint_has_an_example_or_is_named_beside_one():
+    page = (DOCS / "api.md").read_text()
+    played = set(re.findall(r"^(GET|POST) (/api/v1/[^\s?]+)", page, re.MULTILINE))
+    shapes = {
+        (method, re.sub(r"(run|sus|eff)_\w+", "{}", path.replace("/release/", "/{}/"))) for method, path in played
+    }
+
+    nobody = cast("Any", None)
+    routes = {(route.method, re.sub(r"{\w+}", "{}", route.path)) for route in Api(nobody, nobody, nobody).routes()}
+
+    assert routes - shapes == {("POST", "/api/v1/effects/{}/retry")}
+
+
+def test_the_operator_is_told_of_every_path_that_the_proxy_has_to_pass():
+    page = (DOCS / "operating.md").read_text()
+    nobody = cast("Any", None)
+    pages = [route.path for route in Pages.routes(Pages.__new__(Pages))]
+    health = [route.path for route in Health({}).routes()]
+    apis = [route.path for route in Api(nobody, nobody, nobody).routes()]
+
+    told = re.findall(r"`(/[^`]*)`", page.partition("| path | for |")[2].partition("\n\n")[0])
+
+    assert "/slack/events" in told
+    for path in [*pages, *health, *apis]:
+        assert any(path == each or (each != "/" and each.endswith("/") and path.startswith(each)) for each in told), (
+            path
+        )
+
+
+# -- commands, links, words -----------------------------------------------------------------------------------
+
+
+def command_lines() -> list[Any]:
+    lines = [
+        (block, line)
+        for block in blocks()
+        if block.language == "sh"
+        for line in block.text.splitlines()
+        if line.startswith("signoff ")
+    ]
+    return [pytest.param(line, id=f"{block.page}: {line}") for block, line in lines]
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_every_command_in_the_docs_can_be_typed_like_that(line):
+    import shlex
+
+    _, *words = shlex.split(line)
+    command: Any = typer.main.get_command(commands)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+
+    command.make_context("signoff", words)
+
+
+def anchors(page: Path) -> set[str]:
+    text = _BLOCK.sub("", page.read_text())
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.parent == DOCS], ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", _BLOCK.sub("", page.read_text())):
+        if target.startswith("https:"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def test_the_manifest_for_http_changes_what_the_shipped_one_has():
+    yaml = YAML(typ="safe")
+    shipped, changes = yaml.load((ROOT / "manifest.yml").read_text()), yaml.load(one("manifest").text)
+    urls = re.findall(r"https://\S+", one("manifest").text)
+
+    assert [each["command"] for each in changes["features"]["slash_commands"]] == [COMMAND]
+    assert changes["settings"].keys() <= shipped["settings"].keys()
+    assert shipped["settings"]["socket_mode_enabled"] is True
+    assert changes["settings"]["socket_mode_enabled"] is False
+    assert {url.removeprefix("https://signoff.example.com") for url in urls} == {"/slack/events"}
+
+
+_NOT_OURS = re.compile(r"\b(workflows?|pipelines?|votes?|voted|voters?|webhooks?|magic links?)\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "glossary.md"], ids=lambda page: page.name)
+def test_the_pages_use_the_words_of_the_glossary(page):
+    assert _NOT_OURS.findall(page.read_text()) == []
+
+
+def test_numbers_that_the_prose_repeats_are_the_codes_own():
+    from bot.slack.views import form_inputs
+    from bot.tokens import DEFAULT_SCOPES
+    from flows.functions import PLACES
+
+    flow_file, api = (DOCS / "flow-file.md").read_text(), (DOCS / "api.md").read_text()
+    expires = inspect.signature(typer.main.get_command(commands).commands["token"].commands["create"].callback)
+
+    assert f"more\nthan {form_inputs._FIELDS} fields, with more than {form_inputs._OPTIONS} options" in flow_file
+    assert f"a default of more than {form_inputs._TEXT:,} characters" in flow_file
+    assert f"on a thread of its own, {PLACES} at the same" in flow_file
+    assert "Without `--scopes` it may `" + "` and `".join(DEFAULT_SCOPES) + "`" in api
+    assert expires.parameters["expires"].default == "90d"
+    assert "without `--expires` it is good for 90 days" in api

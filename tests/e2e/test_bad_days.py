@@ -1,0 +1,367 @@
+"""R9, R10, R12, R16, R17: Slack and Gmail fail, texts are as long as they may be, people leave, files and disks break."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from integrations.sandbox.google_accounts import COMPOSE, SEND
+
+GATE = """
+flow: gate
+title: Release
+steps:
+  - id: ask
+    title: Gate
+    approval:
+      ask: "Ship it?"
+      approvers: [bob@example.com, cat@example.com, dan@example.com]
+      quorum: 2
+      via: {slack: "#general"}
+  - id: tell
+    uses: slack.post_message
+    with: {channel: "#general", text: "Shipped by {{ approvers | map(attribute='email') | join(', ') }}"}
+    retry: {max: 100, delay: 1m, backoff: 1}
+"""
+BY_MAIL = GATE.replace('{slack: "#general"}', "gmail")
+SLACK = ("auth.*", "chat.*", "conversations.*", "users.*", "usergroups.*", "views.*", "response_url")
+
+
+def cards(bot, name="eve") -> list:
+    return [message for message in bot.human(name).messages("#general") if "Ship it?" in message.shown_text()]
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "status", "drop_before", "drop_after", "status-after"])
+async def test_R9_after_a_post_that_failed_there_is_one_card_and_it_shows_the_truth(serve, sandbox, fault):
+    match fault:
+        case "rate_limited":
+            sandbox.faults.rate_limited("chat.postMessage", retry_after=30, times=1)
+        case "status":
+            sandbox.faults.status("chat.postMessage", 500, times=1)
+        case "drop_before":
+            sandbox.faults.drop_before("chat.postMessage", times=1)
+        case "drop_after":
+            sandbox.faults.drop_after("chat.postMessage", times=1)
+        case "status-after":
+            sandbox.faults.drop_after("chat.postMessage", times=1)
+            sandbox.faults.status("conversations.history", 500, times=1)
+    bot = await serve(gate=GATE)
+    run = await bot.start("gate")
+    before = len(cards(bot))
+    await bot.by_page("cat", run)
+
+    await bot.time_passes("29s", steps=29)
+    early = sandbox.calls.count("chat.postMessage")
+    await bot.time_passes("1m", steps=12)
+
+    (card,) = cards(bot)
+    assert before == (1 if "after" in fault else 0)
+    assert early == (1 if fault == "rate_limited" else early)
+    assert "1 of 2 approvals" in card.shown_text()
+    assert f"<@{bot.human('cat').id}> approved" in card.shown_text()
+    await bot.human("bob").click(card, "Approve")
+    await bot.settled()
+    assert cards(bot)[0].buttons() == []
+    assert await bot.status(run) == "succeeded"
+    assert bot.human("eve").message("Shipped by").text == "Shipped by cat@example.com, bob@example.com"
+
+
+async def test_R9_slack_is_down_for_an_hour_and_every_card_shows_the_truth_in_the_end(serve, sandbox):
+    bot = await serve(gate=GATE)
+    over, open_, late = [await bot.start("gate") for _ in range(3)]
+    links = {(run, name): await bot.link(run, name) for run in (over, open_) for name in ("bob", "cat")}
+    for pattern in SLACK:
+        sandbox.faults.status(pattern, 503)
+
+    for name in ("bob", "cat"):
+        await bot.sends(name, await bot.opens(name, links[over, name]), "approve")
+    await bot.sends("cat", await bot.opens("cat", links[open_, "cat"]), "approve")
+    await bot.api("ann", "POST", f"runs/{bot.run_id(late)}/cancel", {"reason": "too late"})
+    await bot.time_passes("30m", steps=60)
+    await bot.kill()
+    await bot.serve()  # Slack is down, not the bot
+    await bot.time_passes("30m", steps=60)
+    shown = (await bot.api("ann", "GET", f"runs/{bot.run_id(over)}")).body
+    sandbox.faults.clear()
+    await bot.time_passes("2m", steps=12)
+
+    assert shown["status"] == "running"
+    assert shown["effects"]
+    assert all("503" in effect["error"] or "Slack" in effect["error"] for effect in shown["effects"])
+    assert [await bot.status(run) for run in (over, open_, late)] == ["succeeded", "waiting", "cancelled"]
+    texts = [card.shown_text() for card in cards(bot)]
+    assert len(texts) == 3
+    assert "*Approved* by" in texts[0]
+    assert "1 of 2 approvals" in texts[1]
+    assert "*Cancelled* by" in texts[2]
+    assert [bool(card.buttons()) for card in cards(bot)] == [False, True, False]
+    assert sum("Shipped by" in message.text for message in bot.human("eve").messages("#general")) == 1
+    assert (await bot.run(over)).troubled == ()
+
+
+async def test_R10_with_send_alone_a_lost_answer_is_shown_as_unknown_and_the_same_link_is_mailed_after_an_hour(serve, sandbox):
+    bot = await serve(gate=BY_MAIL)
+    sandbox.faults.drop_after("gmail.messages.send", times=1)
+    run = await bot.start("gate")
+    arrived = {name: len(bot.human(name).inbox()) for name in ("bob", "cat", "dan")}
+
+    shown = (await bot.api("ann", "GET", f"runs/{bot.run_id(run)}")).body["effects"]
+    await bot.time_passes("59m", steps=59)
+    before = sandbox.calls.count("gmail.messages.send")
+    await bot.time_passes("2m", steps=2)
+
+    assert arrived == {"bob": 1, "cat": 1, "dan": 1}
+    (unknown,) = shown
+    assert unknown["what"] == "send the mail"
+    assert "unknown whether it was sent" in unknown["error"]
+    assert before == 3
+    assert sandbox.calls.count("gmail.messages.send") == 4
+    twice = [bot.human(name).inbox() for name in ("bob", "cat", "dan") if len(bot.human(name).inbox()) == 2]
+    ((first, second),) = twice
+    assert [link for link in first.links if "/a/" in link] == [link for link in second.links if "/a/" in link]
+    assert (await bot.run(run)).troubled == ()
+
+
+async def test_R10_who_has_decided_meanwhile_is_not_mailed_again(serve, sandbox):
+    sandbox.faults.drop_after("gmail.messages.send", times=3)
+    bot = await serve(gate=BY_MAIL)
+    run = await bot.start("gate")
+
+    await bot.by_page("bob", run)
+    await bot.time_passes("61m", steps=61)
+
+    assert [len(bot.human(name).inbox()) for name in ("bob", "cat", "dan")] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+async def test_R10_with_drafts_a_lost_answer_ends_in_exactly_one_mail_each(serve, sandbox, fault):
+    token = sandbox.google.new_token("signoff@example.com", (SEND, COMPOSE)).value
+    getattr(sandbox.faults, fault)("gmail.drafts.send", times=2)
+    bot = await serve({"gmail_token": token}, gate=BY_MAIL)
+
+    await bot.start("gate")
+    await bot.time_passes("2h", steps=120)
+
+    assert [len(bot.human(name).inbox()) for name in ("bob", "cat", "dan")] == [1, 1, 1]
+    assert sandbox.office.drafts_of("signoff@example.com") == {}
+
+
+@pytest.mark.parametrize(("command", "mails"), [("retry", 2), ("skip", 1)])
+async def test_R10_a_mail_of_a_step_is_never_sent_again_by_itself_an_admin_resends_or_skips_it(serve, sandbox, command, mails):
+    sandbox.faults.drop_after("gmail.messages.send", times=1)
+    bot = await serve(
+        mail="""
+flow: mail
+steps:
+  - id: send
+    uses: gmail.send
+    with: {to: dan@example.com, subject: News, text: There are some.}
+    retry: {max: 5, delay: 1s}
+  - {id: done, uses: log, with: {message: done}}
+"""
+    )
+    bot.scopes["eve"] = ("read", "admin")
+    run = await bot.start("mail")
+    await bot.time_passes("1d", steps=48)
+    shown = (await bot.api("ann", "GET", f"runs/{bot.run_id(run)}")).body
+    sent = len(bot.human("dan").inbox())
+
+    (effect,) = shown["effects"]
+    done = await bot.cli("eve", command, effect["id"])
+    await bot.settled()
+
+    assert shown["status"] == "running"
+    assert "unknown whether it was done" in effect["error"]
+    assert sent == 1
+    assert done.exit_code == 0, done.output
+    assert len(bot.human("dan").inbox()) == mails
+    assert await bot.status(run) == "succeeded"
+
+
+LONG = "&<*_" * 2_500
+
+
+async def test_R12_the_largest_texts_are_posted_cut_and_lead_to_the_whole(serve, sandbox):
+    inputs = "\n".join(f"  - {{name: field{n}, type: string, label: '{'L&' * 60}{n}', multiline: true}}" for n in range(8))
+    bot = await serve(
+        large=f"""
+flow: large
+title: '{"T&" * 75}'
+inputs:
+{inputs}
+steps:
+  - id: ask
+    title: '{"S<" * 75}'
+    approval:
+      ask: '{LONG}'
+      approvers: [bob@example.com, cat@example.com]
+      via: [slack, gmail, {{slack: "#general"}}]
+      form:
+        - {{name: why, type: string, label: '{"W&" * 75}', description: '{"D<" * 500}', max_length: 10000, multiline: true, default: '{"x" * 2900}'}}
+"""
+    )
+    run = await bot.start("large", **{f"field{n}": "<&" * 1_500 for n in range(8)})
+
+    in_channel = next(message for message in bot.human("eve").messages("#general") if message.blocks)
+    direct = bot.human("bob").messages("@signoff")[-1]
+    mail = bot.human("bob").inbox()[-1]
+    assert not (await bot.run(run)).troubled
+    for card in (in_channel, direct):
+        assert "Open the whole" in card.buttons()
+        assert len(card.shown_text()) < 13_000
+    whole = next(element["url"] for _, element in direct.elements() if element["text"]["text"] == "Open the whole")
+    page = await bot.opens("bob", whole)
+    assert LONG in page.text
+    assert whole in mail.links
+
+    await bot.human("cat").click(in_channel, "Open the whole")
+    leads = await bot.human("cat").is_told("This page has the whole of it")
+    theirs = next(element["url"] for _, element in leads.elements())
+    assert theirs == await bot.link(run, "cat") != whole
+
+    await bot.human("cat").click(in_channel, "Reject")
+    await bot.human("cat").gets_modal()
+    await bot.human("cat").submit({"reason": "<&" * 1_500})
+    await bot.settled()
+    assert await bot.status(run) == "rejected"
+    closed = next(message for message in bot.human("eve").messages("#general") if message.blocks)
+    assert "*Rejected* by" in closed.shown_text()
+    assert not (await bot.run(run)).troubled
+    assert (await bot.opens("bob", whole)).shows("<&" * 1_500)
+
+
+async def test_R12_a_reason_past_the_limit_is_refused_at_each_door_and_nothing_is_recorded(serve):
+    bot = await serve(gate=GATE)
+    run = await bot.start("gate")
+    before = await bot.all_rows(run)
+
+    reply = await bot.by_api("bob", run, "reject", comment="x" * 10_001)
+    page = await bot.by_page("cat", run, "reject", "x" * 10_001)
+    typed = await bot.cli("dan", "reject", bot.approval_id(run), "--reason", "x" * 10_001)
+
+    assert (reply.status, reply.body["fields"].keys(), typed.exit_code) == (422, {"comment"}, 1)
+    assert page.shows("Nothing was counted yet")
+    assert await bot.all_rows(run) == before
+
+
+async def test_R16_who_has_left_slack_is_shown_as_a_gap_and_the_rest_are_asked(serve, sandbox):
+    bot = await serve(gate=GATE, all=GATE.replace("flow: gate", "flow: all").replace("quorum: 2", "quorum: 3"))
+    await bot.person("cat")  # known from before
+    bot.human("cat").user.deleted = True
+    bot.clock.advance("2m")
+
+    run = await bot.start("gate")
+    refused = await bot.api("ann", "POST", "flows/all/runs", {"inputs": {}})
+
+    (card,) = cards(bot)
+    assert "Not asked: cat@example.com (has left Slack)" in card.shown_text()
+    gaps = (await bot.api("bob", "GET", f"approvals/{bot.approval_id(run)}")).body["gaps"]
+    assert gaps == [{"handle": "cat@example.com", "reason": "has left Slack"}]
+    assert (await bot.opens("bob", await bot.link(run, "bob"))).shows("Not asked cat@example.com: has left Slack")
+    assert refused.status == 422
+    for text in ("takes 3 distinct approvals", "2 people can give one: Bob Baker, Dan Dyer", "cat@example.com (has left Slack)"):
+        assert text in refused.said
+    await bot.by_page("bob", run)
+    await bot.by_page("dan", run)
+    assert await bot.status(run) == "succeeded"
+
+
+async def test_R17_broken_flow_files_are_told_with_file_and_line_and_the_others_can_be_started(serve, tmp_path, caplog):
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "binary.yml").write_bytes(b"flow: x\n\x00\xff\xfe")
+    (tmp_path / "flows" / "torn.yml").write_text("flow: torn\nsteps:\n  - id: a\n    approval: {ask: [")
+    wrong = "flow: wrong\nsteps:\n  - id: a\n    aproval: {approvers: bob@example.com}\n  - {id: b, uses: lg}\n"
+    (tmp_path / "flows" / "wrong.yml").write_text(wrong)
+
+    with caplog.at_level(logging.ERROR):
+        bot = await serve(good=GATE)
+    run = await bot.start("gate")
+
+    problems = [record.getMessage() for record in caplog.records if "flow left out" in record.getMessage()]
+    assert {name for name in ("binary.yml", "torn.yml:4", "wrong.yml:4", "wrong.yml:5") if any(name in p for p in problems)} == {
+        "binary.yml",
+        "torn.yml:4",
+        "wrong.yml:4",
+        "wrong.yml:5",
+    }
+    assert any("approval" in problem for problem in problems if "wrong.yml:4" in problem)
+    assert await bot.status(run) == "waiting"
+    assert (await bot.api("ann", "POST", "flows/wrong/runs", {"inputs": {}})).status == 404
+
+
+async def test_R17_with_a_database_that_cannot_be_written_nobody_is_told_counted_and_it_counts_afterwards(serve):
+    bot = await serve(gate=GATE)
+    run = await bot.start("gate")
+    page = await bot.opens("cat", await bot.link(run, "cat"))
+    await bot.token("dan")
+    (card,) = cards(bot)
+    before = await bot.all_rows(run)
+    await bot.app.store._writer.raw(lambda c: c.execute("PRAGMA query_only = ON"))
+
+    clicked = await bot.human("bob").click(card, "Approve")
+    told = await bot.human("bob").is_told("nothing was recorded")
+    sent = await bot.sends("cat", page, "approve")
+    reply = await bot.by_api("dan", run)
+    typed = await bot.cli("dan", "approve", bot.approval_id(run))
+    started = await bot.api("dan", "POST", "flows/gate/runs", {"inputs": {}})
+    ready = await bot.api("dan", "GET", "../../readyz")
+    rows = await bot.all_rows(run)
+    await bot.app.store._writer.raw(lambda c: c.execute("PRAGMA query_only = OFF"))
+
+    assert clicked.ok
+    assert "Counted" not in told.shown_text()
+    assert (sent.status, reply.status, typed.exit_code, started.status) == (503, 503, 1, 503)
+    assert "Nothing was recorded" in reply.said
+    assert sent.shows("Nothing was recorded")
+    assert ready.status == 503
+    assert rows == before
+    await bot.human("bob").click(card, "Approve")
+    await bot.sends("cat", sent, "approve")
+    await bot.settled()
+    assert await bot.status(run) == "succeeded"
+
+
+async def test_R17_on_a_full_disk_no_start_is_half_written_and_what_waits_can_still_be_read(serve):
+    bot = await serve(gate=GATE, bulky=GATE.replace("flow: gate", "flow: bulky\ninputs: [{name: text, type: string}]"))
+    run = await bot.start("gate")
+    await bot.token("ann")
+    count = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM step_runs), (SELECT count(*) FROM effects)"
+    await bot.app.store._writer.raw(_fill_up)
+    before = await bot.app.store.read(lambda c, _: c.execute(count).fetchone())
+
+    replies = await asyncio.gather(
+        *(bot.api("ann", "POST", "flows/bulky/runs", {"inputs": {"text": "x" * 3_000}}) for _ in range(20))
+    )
+    after = await bot.app.store.read(lambda c, _: c.execute(count).fetchone())
+    shown = await bot.api("ann", "GET", f"runs/{bot.run_id(run)}")
+    await bot.app.store._writer.raw(lambda c: c.execute("PRAGMA max_page_count = 1000000").fetchall())
+    again = await bot.api("ann", "POST", "flows/bulky/runs", {"inputs": {"text": "x" * 3_000}})
+
+    assert {reply.status for reply in replies} == {503}
+    assert after == before
+    assert (shown.status, again.status) == (200, 201)
+
+
+def _fill_up(connection) -> None:
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+
+async def test_R12_who_comes_after_a_hundred_people_is_told_in_words_that_fit(serve, sandbox):
+    crowd = [sandbox.add_person(f"p{n}", f"Bartholomew {n} of Kirkcudbrightshire", channels=["general"]) for n in range(100)]
+    sandbox.workspace.add_group("crowd", [human.user for human in crowd], "Crowd")
+    bot = await serve(gate=GATE.replace("[bob@example.com, cat@example.com, dan@example.com]", '"@crowd"').replace("2", "99"))
+    run = await bot.start("gate")
+    (card,) = cards(bot)
+    await asyncio.gather(*(bot.api(f"p{n}", "POST", f"approvals/{bot.approval_id(run)}/decisions", {"verdict": "approve"}) for n in range(99)))
+    await bot.settled()
+
+    await bot.human("p99").click_stale(card, "Approve")
+    told = await bot.human("p99").is_told("This has been decided already: approved by")
+    (closed,) = cards(bot)
+
+    assert " and 89 more, 2026-01-05 09:00 UTC." in told.shown_text()
+    assert closed.buttons() == []
+    assert await bot.status(run) == "succeeded"
