@@ -90,21 +90,21 @@ class App:
         """Serve; returns the address at which this machine reaches it."""
         settings = self._settings
         self.runner.start()
+        # Closed from the last to the first: no new clicks, no pages, then what was acknowledged, then the effects.
         self._closing.push_async_callback(self.runner.drain, DRAIN)
+        if self._door is not None:
+            self._closing.push_async_callback(self._door.drain)
         serving = web.AppRunner(self._web, access_log=None)  # addresses hold links, which are worth a signature
         await serving.setup()
         self._closing.push_async_callback(serving.cleanup)
         site = web.TCPSite(serving, settings.host, settings.port, backlog=BACKLOG)
         await site.start()
-        if self._door is not None:
-            self._closing.push_async_callback(self._door.drain)
-            if settings.slack_app_token is not None:
-                base_url = _slack_url(settings)
-                socket = self._door.socket_mode(settings.slack_app_token.get_secret_value(), base_url=base_url)
-                await socket.start()
-                self._closing.push_async_callback(socket.stop)
+        if self._door is not None and settings.slack_app_token is not None:
+            base_url = _slack_url(settings)
+            socket = self._door.socket_mode(settings.slack_app_token.get_secret_value(), base_url=base_url)
+            await socket.start()
+            self._closing.push_async_callback(socket.stop)
         self._serving = True
-        # In this order they are closed from the last to the first: no new clicks, then no pages, then the effects.
         host, port = serving.addresses[0][:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -197,8 +197,22 @@ class App:
             lacking = missing_scopes(auth.scopes)
             if lacking:
                 log.warning("the Slack app lacks scopes that manifest.yml asks for: %s", ", ".join(lacking))
+        await self._check_app_token(problems)
         directory = SlackDirectory(client, team_id=team, now=self._clock.now, monotonic=self._clock.monotonic)
         return client, directory
+
+    async def _check_app_token(self, problems: list[str]) -> None:
+        token = self._settings.slack_app_token
+        if token is None:
+            return
+        client = SlackClient(token.get_secret_value(), base_url=_slack_url(self._settings))
+        try:
+            await client.check_socket_mode()
+        except ActionError as error:
+            if not error.retryable:
+                problems.append(f"SLACK_APP_TOKEN: {error}")
+        finally:
+            await client.close()
 
     async def _gmail(self, problems: list[str]) -> Mailer | None:
         settings = self._settings

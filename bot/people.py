@@ -8,6 +8,7 @@ handles of one person, so that whoever clicks in Slack, follows a mail's link an
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -76,7 +77,15 @@ class People:
             # Somebody of another workspace (Slack Connect): known by that id alone. Their workspace's word
             # about a mail address is not taken: it could claim anybody's.
             return await self._know(Person(0, f"{team}/{user}", slack=f"{team}/{user}"), [f"{team}/{user}"])
-        member = (await self._ask(self._slack.user(user)))[0]
+        try:
+            member = (await self._ask(self._slack.user(user)))[0]
+        except TryAgain as refusal:
+            # Slack is there and says "too often" (users.info: 100 a minute, which a busy card exceeds). Its signature says
+            # who clicked, and whoever has been here before is known by that id for certain.
+            known = await self._store.find_person(f"{team}/{user}") if _too_often(refusal) else None
+            if known is None:
+                raise
+            return known
         if member is None:
             raise TryAgain("Slack does not know you. Please try again; if it stays like this, ask an admin.")
         return await self._of_member(member)
@@ -97,6 +106,10 @@ class People:
         if who is not None and who.email in self._admin_handles:
             # A token may have been made for an admin who had never come through a door before.
             self._admins.add(who.id)
+        if who is not None and who.slack is None and who.email is not None and self._slack is not None:
+            # Whoever first came with a token is an address only, until Slack is asked who that is.
+            with suppress(TryAgain):
+                return await self.by_email(who.email)
         return who
 
     async def known(self, handle: str) -> Person | None:
@@ -209,3 +222,7 @@ class People:
             return await question
         except ActionError as error:
             raise TryAgain("Slack does not answer right now. Nothing was recorded; please try again.") from error
+
+
+def _too_often(refusal: TryAgain) -> bool:
+    return isinstance(refusal.__cause__, ActionError) and refusal.__cause__.retry_after is not None

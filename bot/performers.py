@@ -26,6 +26,9 @@ from integrations.http.request import HttpRequestParams
 from integrations.slack.actions import PostMessageParams, SendDirectMessageParams
 from integrations.slack.text import escape as escape_slack
 
+_TOLD = ("log", "slack.", "gmail.")
+"""Actions whose parameters somebody reads."""
+
 MAX_OUTPUT = 1 << 20
 """Bytes of JSON that one step may hand on; it is read again by each step that names it."""
 
@@ -76,10 +79,14 @@ class Performers:
         except ExpressionError as error:
             where = ".".join(map(str, error.where))
             raise ActionError(f"with.{where}: {error}" if where else f"with: {error}") from None
+        if (step.uses or "").startswith(_TOLD):
+            # What people or logs will read never holds a secret, whatever the flow says.
+            params = masked(params, hidden.values())
         if step.uses is None:
             assert isinstance(step.run, str)  # a step with an action has one of the two
             folder = self.folders.get(brief.plan.flow.flow, Path())
-            return await self._functions.call(step.run, folder, params, values, timeout=step.timeout)
+            told = {**values, "key": call.key, "attempt": call.attempt}
+            return await self._functions.call(step.run, folder, params, told, timeout=step.timeout)
         action = self._actions.get(step.uses)
         if action is None:
             raise UnknownAction(_missing(step.uses))

@@ -28,7 +28,6 @@ from bot.web import api, models, server
 from bot.web.errors import _HTTP, ANSWERS, EXPIRED, FAULT, Answer
 from docs import examples
 from flows import definition, expressions, forms, functions, loader, people, runner
-from flows import fields as flow_fields
 from flows.durations import format_duration
 from flows.fields import MAX_LENGTH, MAX_OPTIONS, MAX_TEXT, MAX_VALUES, BaseField, Field
 from flows.schema import flow_schema

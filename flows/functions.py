@@ -1,7 +1,8 @@
 """Python actions: a step's ``run: module:function``, found beside its flow file and called with what it asks for.
 
 A function gets its arguments by name: from the step's ``with``, and from the context by the names of its
-parameters (``inputs``, ``run``, ``steps``, ``approvers``, ``resume``, ``resumes``). What it returns is the
+parameters: ``inputs``, ``run``, ``steps``, ``approvers``, ``resume``, ``resumes``, and ``key`` (the idempotency key,
+the same on each attempt) and ``attempt`` (from 1). What it returns is the
 step's output and must be JSON. ``async def`` runs on the event loop; everything else on a thread.
 
 A thread cannot be killed. Where a function on a thread outlasts its step's timeout, the attempt fails and what
@@ -29,7 +30,7 @@ from flows.findings import did_you_mean
 from flows.modules import CannotImport, import_function
 from flows.ports import Json
 
-FROM_CONTEXT = ("inputs", "run", "steps", "approvers", "resume", "resumes")
+FROM_CONTEXT = ("inputs", "run", "steps", "approvers", "resume", "resumes", "key", "attempt")
 """What a function may ask for by the name of a parameter; the step's ``with`` comes first."""
 
 PLACES = 16

@@ -37,7 +37,7 @@ async def main() -> None:
         await _start(desk, demo, "ann", "notify_approvers", "Approval by mail, announced in Slack")
         await _card(desk, demo)
         await _demo(browser, demo)
-        await _modal(desk, demo)
+        await _modal(await _tab(browser, width=1900, height=860), demo)
         cats, bobs = await _link(desk, demo, "cat"), await _mail(desk, demo)
         await _approve(desk, cats)
         await _pages(browser, bobs)
@@ -93,6 +93,9 @@ async def _modal(page: Page, demo: Stage) -> None:
     await _open(page, demo, **{"as": "bob", "open": "dm"})
     await page.locator(".message", has_text="asks for vacation").get_by_role("button", name="Approve").click()
     modal = page.get_by_role("dialog")
+    await modal.wait_for()
+    # It stays open wherever Bob goes; in an empty channel nothing looks out from behind it.
+    await _open(page, demo, **{"as": "bob", "open": "vacation"})
     await modal.get_by_label("Reason").fill("Enjoy the sea!")
     await _take(page, "modal", _around(await _box(modal), 12))
     await modal.get_by_role("button", name="Close").click()

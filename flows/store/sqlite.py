@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,6 +40,8 @@ T = TypeVar("T")
 Ready = Callable[[Sequence[Leased]], None]
 
 Seal = Callable[[str, str], bytes]
+
+_NUMBERED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 KEEP_STARTS = timedelta(hours=24)
 """How long a start's Idempotency-Key is remembered; part of the public contract."""
@@ -101,7 +103,7 @@ class SqliteStore:
         try:
             writer = await Worker.open(path, writes=True, on_open=_prepare)
             await writer.raw(migrate)
-            seed, epoch, newest = await writer.run(_begin_epoch)
+            seed, epoch, newest = await writer.run(lambda c: _begin_epoch(c, clock.now()))
             reader = await Worker.open(path, writes=False, on_open=_prepare_reader)
         except (sqlite3.Error, MigrationError, StoreError) as error:
             if writer is not None:
@@ -426,12 +428,16 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
 
 
-def _begin_epoch(connection: sqlite3.Connection) -> tuple[bytes, int, int]:
-    """The id seed, made with the database; the number of this opening; the newest run's number."""
+def _begin_epoch(connection: sqlite3.Connection, now: datetime) -> tuple[bytes, int, int]:
+    """The id seed, made with the database; the number of this opening; the newest run's number.
+
+    Numbers begin at what the clock says, ten a second since 2026: after a restore from a backup, no run is given the
+    number, and with it the links and idempotency keys, of one that was lost.
+    """
     connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('seed', ?)", (os.urandom(16),))
     connection.execute(
         "INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1"
     )
     meta = dict(connection.execute("SELECT key, value FROM meta"))
     (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-    return meta["seed"], meta["epoch"], newest
+    return meta["seed"], meta["epoch"], max(newest, (now - _NUMBERED_SINCE) // timedelta(milliseconds=100))

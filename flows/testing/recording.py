@@ -85,7 +85,8 @@ class RecordingPerformer:
         self.calls.append(Call(name, step.id, deepcopy(params), call.key, call.attempt))
         if name not in self.actions and step.run is not None:
             folder = self.folders.get(brief.plan.flow.flow, Path())
-            return await self._functions.call(name, folder, params, values, timeout=step.timeout)
+            told = {**values, "key": call.key, "attempt": call.attempt}
+            return await self._functions.call(name, folder, params, told, timeout=step.timeout)
         return await _answer(self.actions.get(name), params)
 
 

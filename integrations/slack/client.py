@@ -349,6 +349,10 @@ class SlackClient:
             raise
         return [str(user_id) for user_id in answer.list("users")]
 
+    async def check_socket_mode(self) -> None:
+        """Raise ``SlackError`` unless this token, an app-level one, may open a Socket Mode connection."""
+        await self._call("apps.connections.open", REPEATABLE)
+
     async def auth(self) -> Auth:
         """Who the token acts for, asked anew. Good for a check at start: it needs no scope."""
         answer = await self._call("auth.test", REPEATABLE)

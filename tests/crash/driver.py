@@ -284,15 +284,23 @@ def record(folder: Path, point: int, lives: int) -> dict[str, Any]:
     }
 
 
-def sweep(root: Path, kind: str, points: Iterable[int]) -> Iterator[dict[str, Any]]:
-    """Kill at each of the points, until a life comes through; then its record, unkilled."""
+def sweep(root: Path, kind: str, points: Iterable[int], again: int) -> Iterator[dict[str, Any]]:
+    """Kill at each of the points, until a life comes through; then its record, unkilled.
+
+    ``again``: the life after that is killed too, at this point of its own; a third one goes on.
+    """
     for point in points:
         folder = root / str(point)
         folder.mkdir()
         killed = spawn(folder, 1, points=Points(kind, point, folder / "where"), after=timedelta(0))
+        lives = 1
+        if killed and again:
+            spawn(folder, 2, points=Points(kind, again, folder / "where"), after=timedelta(0))
+            lives = 2
         if killed:
-            spawn(folder, 2, after=timedelta(0))
-        yield record(folder, point, 2 if killed else 1)
+            lives += 1
+            spawn(folder, lives, after=timedelta(0))
+        yield record(folder, point, lives)
         shutil.rmtree(folder)
         if not killed:
             return
@@ -336,13 +344,14 @@ def main() -> None:
     parser.add_argument("--kind", default="commit")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--step", type=int, default=0, help="0: no other point than the first")
+    parser.add_argument("--again", type=int, default=0)
     args = parser.parse_args()
     sqlite3.connect = functools.partial(sqlite3.connect, factory=Connection)  # type: ignore[assignment]  # aiosqlite looks it up there
     if args.what == "serve":
         asyncio.run(serve(args.folder))
         return
     points = count(args.first, args.step) if args.step else [args.first]
-    lines = down(args.folder) if args.what == "down" else sweep(args.folder, args.kind, points)
+    lines = down(args.folder) if args.what == "down" else sweep(args.folder, args.kind, points, args.again)
     with suppress(BrokenPipeError):
         for line in lines:
             print(json.dumps(line), flush=True)  # noqa: T201 -- its answer

@@ -27,6 +27,7 @@ from bot.settings import Settings
 from flows.ledger import broken_at
 from flows.people import Person
 from flows.testing import FakeClock
+from flows.testing.clock import span
 from flows.views import RunView, SuspensionView
 from integrations.sandbox import SENDER, Human, Page, Sandbox, Visitor
 from integrations.sandbox.message import Message
@@ -120,9 +121,8 @@ class Bot:
 
     async def time_passes(self, duration: str | timedelta, *, steps: int = 1) -> None:
         """Let time pass, in so many steps, after each of which what is due is done."""
-        whole = duration if isinstance(duration, timedelta) else _span(duration)
         for _ in range(steps):
-            self.clock.advance(whole / steps)
+            self.clock.advance(span(duration) / steps)
             await self.settled()
 
     # -- people -------------------------------------------------------------------------------------------------
@@ -218,10 +218,8 @@ class Bot:
 
         def rows(connection: sqlite3.Connection, _: object) -> list[object]:
             tables = ("step_runs", "suspensions", "decisions", "ledger", "secrets")
-            found: list[object] = [connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchall()]
-            for table in tables:
-                found.append(connection.execute(f"SELECT * FROM {table} WHERE run = ?", (run,)).fetchall())
-            return found
+            found = [connection.execute(f"SELECT * FROM {table} WHERE run = ?", (run,)).fetchall() for table in tables]
+            return [connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchall(), *found]
 
         return await self.app.store.read(rows)
 
@@ -268,12 +266,6 @@ class Bot:
         if not hasattr(self, "_http"):
             self._http = await self._open.enter_async_context(aiohttp.ClientSession())
         return self._http
-
-
-def _span(text: str) -> timedelta:
-    from flows.durations import parse_duration
-
-    return parse_duration(text)
 
 
 def _free_port() -> int:

@@ -138,7 +138,9 @@ async def test_W6_one_rejection_ends_the_run_and_says_by_whom_and_why(serve):
     assert (shown["status"], shown["ended"]["reason"]) == ("rejected", "Too <!channel> dear")
     assert [person["name"] for person in shown["ended"]["by"]] == ["Cat Carter"]
     assert bot.human("eve").message("Hello from") is None
-    assert (await bot.opens("dan", await bot.link(run, "dan"))).shows("Rejected by Cat Carter on Monday, 5 January 2026")
+    assert (await bot.opens("dan", await bot.link(run, "dan"))).shows(
+        "Rejected by Cat Carter on Monday, 5 January 2026"
+    )
     heard = await bot.human("ann").gets_mail("rejected")
     assert "Cat Carter" in heard.plain
     assert "Too <!channel> dear" in heard.plain

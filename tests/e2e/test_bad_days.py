@@ -101,7 +101,9 @@ async def test_R9_slack_is_down_for_an_hour_and_every_card_shows_the_truth_in_th
     assert (await bot.run(over)).troubled == ()
 
 
-async def test_R10_with_send_alone_a_lost_answer_is_shown_as_unknown_and_the_same_link_is_mailed_after_an_hour(serve, sandbox):
+async def test_R10_with_send_alone_a_lost_answer_is_shown_as_unknown_and_the_same_link_is_mailed_after_an_hour(
+    serve, sandbox
+):
     bot = await serve(gate=BY_MAIL)
     sandbox.faults.drop_after("gmail.messages.send", times=1)
     run = await bot.start("gate")
@@ -149,7 +151,9 @@ async def test_R10_with_drafts_a_lost_answer_ends_in_exactly_one_mail_each(serve
 
 
 @pytest.mark.parametrize(("command", "mails"), [("retry", 2), ("skip", 1)])
-async def test_R10_a_mail_of_a_step_is_never_sent_again_by_itself_an_admin_resends_or_skips_it(serve, sandbox, command, mails):
+async def test_R10_a_mail_of_a_step_is_never_sent_again_by_itself_an_admin_resends_or_skips_it(
+    serve, sandbox, command, mails
+):
     sandbox.faults.drop_after("gmail.messages.send", times=1)
     bot = await serve(
         mail="""
@@ -184,7 +188,9 @@ LONG = "&<*_" * 2_500
 
 
 async def test_R12_the_largest_texts_are_posted_cut_and_lead_to_the_whole(serve, sandbox):
-    inputs = "\n".join(f"  - {{name: field{n}, type: string, label: '{'L&' * 60}{n}', multiline: true}}" for n in range(8))
+    inputs = "\n".join(
+        f"  - {{name: field{n}, type: string, label: '{'L&' * 60}{n}', multiline: true}}" for n in range(8)
+    )
     bot = await serve(
         large=f"""
 flow: large
@@ -261,7 +267,11 @@ async def test_R16_who_has_left_slack_is_shown_as_a_gap_and_the_rest_are_asked(s
     assert gaps == [{"handle": "cat@example.com", "reason": "has left Slack"}]
     assert (await bot.opens("bob", await bot.link(run, "bob"))).shows("Not asked cat@example.com: has left Slack")
     assert refused.status == 422
-    for text in ("takes 3 distinct approvals", "2 people can give one: Bob Baker, Dan Dyer", "cat@example.com (has left Slack)"):
+    for text in (
+        "takes 3 distinct approvals",
+        "2 people can give one: Bob Baker, Dan Dyer",
+        "cat@example.com (has left Slack)",
+    ):
         assert text in refused.said
     await bot.by_page("bob", run)
     await bot.by_page("dan", run)
@@ -280,7 +290,9 @@ async def test_R17_broken_flow_files_are_told_with_file_and_line_and_the_others_
     run = await bot.start("gate")
 
     problems = [record.getMessage() for record in caplog.records if "flow left out" in record.getMessage()]
-    assert {name for name in ("binary.yml", "torn.yml:4", "wrong.yml:4", "wrong.yml:5") if any(name in p for p in problems)} == {
+    assert {
+        name for name in ("binary.yml", "torn.yml:4", "wrong.yml:4", "wrong.yml:5") if any(name in p for p in problems)
+    } == {
         "binary.yml",
         "torn.yml:4",
         "wrong.yml:4",
@@ -350,12 +362,21 @@ def _fill_up(connection) -> None:
 
 
 async def test_R12_who_comes_after_a_hundred_people_is_told_in_words_that_fit(serve, sandbox):
-    crowd = [sandbox.add_person(f"p{n}", f"Bartholomew {n} of Kirkcudbrightshire", channels=["general"]) for n in range(100)]
+    crowd = [
+        sandbox.add_person(f"p{n}", f"Bartholomew {n} of Kirkcudbrightshire", channels=["general"]) for n in range(100)
+    ]
     sandbox.workspace.add_group("crowd", [human.user for human in crowd], "Crowd")
-    bot = await serve(gate=GATE.replace("[bob@example.com, cat@example.com, dan@example.com]", '"@crowd"').replace("2", "99"))
+    bot = await serve(
+        gate=GATE.replace("[bob@example.com, cat@example.com, dan@example.com]", '"@crowd"').replace("2", "99")
+    )
     run = await bot.start("gate")
     (card,) = cards(bot)
-    await asyncio.gather(*(bot.api(f"p{n}", "POST", f"approvals/{bot.approval_id(run)}/decisions", {"verdict": "approve"}) for n in range(99)))
+    await asyncio.gather(
+        *(
+            bot.api(f"p{n}", "POST", f"approvals/{bot.approval_id(run)}/decisions", {"verdict": "approve"})
+            for n in range(99)
+        )
+    )
     await bot.settled()
 
     await bot.human("p99").click_stale(card, "Approve")

@@ -347,7 +347,10 @@ class Case:
             ask["form"] = STRICT if self.form else OPTIONAL
         if not self.hold:
             ask |= {"approvers": self.approvers, "quorum": self.quorum}
-        steps = [{"id": "gate", "hold" if self.hold else "approval": ask}, {"id": "done", "uses": "log", "with": {"message": "-"}}]
+        steps = [
+            {"id": "gate", "hold" if self.hold else "approval": ask},
+            {"id": "done", "uses": "log", "with": {"message": "-"}},
+        ]
         return json.dumps({"flow": door.name, "steps": steps})
 
 
@@ -408,7 +411,9 @@ ALLOWED = (
         form=True,
         cells=BUTTONS_OPEN_MODAL,
     ),
-    Case("hold", "K1", "the requester resumes a hold that names nobody", Told.COUNTED, who="ann", say=RESUME, hold=True),
+    Case(
+        "hold", "K1", "the requester resumes a hold that names nobody", Told.COUNTED, who="ann", say=RESUME, hold=True
+    ),
     Case(
         "hold-admin",
         "K1",
@@ -493,7 +498,14 @@ FORBIDDEN = (
         quorum=1,
         then=everywhere("bob", "approve"),
     ),
-    Case("rejected", "W6", "somebody who comes after a rejection", Told.REJECTED, who="cat", then=everywhere("bob", "reject")),
+    Case(
+        "rejected",
+        "W6",
+        "somebody who comes after a rejection",
+        Told.REJECTED,
+        who="cat",
+        then=everywhere("bob", "reject"),
+    ),
     Case("cancelled", "R7", "somebody who comes after the run was cancelled", Told.CANCELLED, then=ann_cancels),
     Case("expired", "R6", "somebody who comes after the deadline", Told.EXPIRED, then=the_deadline_passes),
     Case(
@@ -618,7 +630,9 @@ async def _holds(bot, case: Case, door: Door, run: int, seen: Any) -> None:
         assert Told.COUNTED.is_in(text), text
         assert refusals_in(text) == []
         assert (await bot.standing(run))[case.who] == case.say.verdict
-        event = [entry["event"] for entry in await bot.ledger(run) if (entry["event"] or {}).get("is") == "DecisionMade"][-1]
+        event = [
+            entry["event"] for entry in await bot.ledger(run) if (entry["event"] or {}).get("is") == "DecisionMade"
+        ][-1]
         assert event["door"] == door.recorded
         assert event.get("via_token", "issued by the operator").endswith("issued by the operator")
         assert ("via_token" in event) == (door.recorded is Recorded.API)
@@ -700,7 +714,11 @@ def _table(cases: tuple[Case, ...], notes: dict[str, int]) -> Iterator[str]:
     yield "| " + " | ".join(["", "who", *(door.title for door in DOORS)]) + " |"
     yield "|" + "---|" * (len(DOORS) + 2)
     for case in cases:
-        yield "| " + " | ".join([case.scenario, case.words, *(_words(case.cell(door), door, notes) for door in DOORS)]) + " |"
+        yield (
+            "| "
+            + " | ".join([case.scenario, case.words, *(_words(case.cell(door), door, notes) for door in DOORS)])
+            + " |"
+        )
 
 
 def _words(cell: Cell | Cannot, door: Door, notes: dict[str, int]) -> str:

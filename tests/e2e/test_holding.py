@@ -179,7 +179,9 @@ steps:
     before = await bot.all_rows(run)
 
     reply = await bot.by_api("bob", run, form={"number": 9, "day": "soon", "kind": "c", "sure": "perhaps", "more": 1})
-    page = await bot.sends("bob", await bot.opens("bob", await bot.mailed_link("bob")), "approve", number="x", day="soon")
+    page = await bot.sends(
+        "bob", await bot.opens("bob", await bot.mailed_link("bob")), "approve", number="x", day="soon"
+    )
     typed = await bot.cli("bob", "approve", bot.approval_id(run), "-f", "number=0", "-f", "sure=perhaps")
 
     assert reply.status == 422
