@@ -192,13 +192,14 @@ steps:
       form: [{name: account, type: select, label: From which account, options: [main, savings]}]
 """
     )
+    await bot.person("ann")  # Slack has told who she is
     run = await bot.start("gate", amount=12.5, password="correct horse")
     await bot.by_page("cat", run, "approve", "It was agreed.", account="savings")
 
     page = await bot.opens("bob", await bot.mailed_link("bob"))
 
     for text in (
-        "Payment", "Pay it?", "Pay 12.5?", "Amount 12.5", "Requested by ann@example.com", "1 of 2 approvals; 1 more needed",
+        "Payment", "Pay it?", "Pay 12.5?", "Amount 12.5", "Requested by Ann Archer", "1 of 2 approvals; 1 more needed",
         "Tuesday, 6 January 2026, 22:00 CET (Europe/Berlin) (in 1 day 12 hours)", "Cat Carter approved", "It was agreed.",
         "From which account",
     ):  # fmt: skip

@@ -412,6 +412,7 @@ async def test_S12_while_slack_cannot_say_who_somebody_is_nobody_is_made_up(serv
     people = "SELECT count(*) FROM people"
     before, known = await bot.all_rows(run), await bot.app.store.read(lambda c, _: c.execute(people).fetchone())
     sandbox.faults.status("users.*", 503)
+    bot.clock.advance("2m")
 
     await bot.human("dan").click(bot.card("dan", "Ship it?"), "Approve")
     told = await bot.human("dan").is_told("please try again")
@@ -420,4 +421,6 @@ async def test_S12_while_slack_cannot_say_who_somebody_is_nobody_is_made_up(serv
     assert "Nothing was recorded" in told.shown_text()
     assert await bot.all_rows(run) == before
     assert await bot.app.store.read(lambda c, _: c.execute(people).fetchone()) == known
-    assert started.status in (201, 503)
+    assert started.status == 503
+    assert "Nothing was recorded; please try again" in started.said
+    assert await bot.app.store.read(lambda c, _: c.execute("SELECT count(*) FROM runs").fetchone()) == (1,)

@@ -16,11 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from flows.errors import InvalidForm
 from flows.fields import MAX_LENGTH, Field, JsonField, SecretField, StringField
-from flows.forms import (
-    json_schema_of,
-    readable,
-    validate,
-)
+from flows.forms import json_schema_of, readable, validate
 
 ONE_FIELD: TypeAdapter[Field] = TypeAdapter(Field)
 
@@ -53,10 +49,7 @@ def labels(rows: list[Any]) -> list[str]:
 
 
 BERLIN = timezone(timedelta(hours=1))
-
-
 SHAPE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
-
 
 GOOD: list[tuple[str, dict[str, Any], object, object]] = [
     ("string", {}, " as it is ", " as it is "),
@@ -433,6 +426,8 @@ def test_fields_are_made_in_python_too() -> None:
     assert JsonField(name="data", json_schema=SHAPE) == make("json", "data", schema=SHAPE)
 
 
+# --- Laws -----------------------------------------------------------------------------------------------------------
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -461,15 +456,11 @@ SCALARS = st.one_of(
         ]
     ),
 )
-
-
 ANYTHING = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-
-
 TYPES = sorted({row[0] for row in GOOD})
 
 

@@ -53,7 +53,7 @@ def card(view: SuspensionView, ids: Ids, *, page: str | None = None) -> Shown:
     blocks = [kit.header(title(view)), *request.blocks]
     if request.cut:
         blocks.append(kit.context(kit.CUT))
-    blocks.append(kit.context(_standing(view)))
+    blocks.append(kit.context(_standing(view, ids)))
     if view.open:
         blocks += _who_may_decide(view)
     else:
@@ -98,12 +98,13 @@ def _notification(view: SuspensionView) -> str:
     return clip(escape(text), kit.NOTIFICATION)
 
 
-def _standing(view: SuspensionView) -> str:
+def _standing(view: SuspensionView, ids: Ids) -> str:
     parts = [f"Asked by {words.who(view.requester)}"]
     if view.suspension.kind is Kind.APPROVAL or view.open:
         parts.append(f"*{words.progress(view)}*")
     if view.open and view.suspension.due is not None:
         parts.append(f"until {words.moment(view.suspension.due)}")
+    parts.append(f"<{ids.run_url(view.run.id)}|{ids.run(view.run.id)}>")
     return "  ·  ".join(parts)
 
 

@@ -44,6 +44,7 @@ from integrations.sandbox.blocks import check_message_blocks, check_view, text_l
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 IDS = Ids(b"0123456789abcdef", "https://signoff.example.com")
+RUN = f"<{IDS.run_url(7)}|{IDS.run(7)}>"
 ANN = Person(1, "Ann Archer", "ann@example.com", "T00000001/UANN00001", "Europe/Berlin")
 BOB = Person(2, "Bob Baker", "bob@example.com", "T00000001/UBOB00002")
 CAT = Person(3, "Cat <!here> Carter", "cat@example.com")
@@ -122,7 +123,7 @@ def test_an_open_card_says_what_is_asked_by_whom_until_when_and_who_may_decide()
         section("Ship it?"),
         section("*Version:* 1.0 &amp; up\n*Key:* ••••"),
         section("*Tests:* 512 green"),
-        context(f"Asked by <@UANN00001>  ·  *0 of 2 approvals*  ·  until {DUE}"),
+        context(f"Asked by <@UANN00001>  ·  *0 of 2 approvals*  ·  until {DUE}  ·  {RUN}"),
         context("Can decide: <@UBOB00002>, Cat &lt;!here&gt; Carter, @hr-leads"),
         {
             "type": "actions",
@@ -152,7 +153,7 @@ def test_a_card_with_decisions_says_who_has_decided_what_and_who_was_not_asked()
 
     blocks = card(a_view(wait, decisions=decisions[:1], approvers=Approvers((BOB.id,), (), gaps)), IDS).blocks
 
-    assert blocks[2] == context(f"Asked by <@UANN00001>  ·  *1 of 2 approvals*  ·  until {DUE}")
+    assert blocks[2] == context(f"Asked by <@UANN00001>  ·  *1 of 2 approvals*  ·  until {DUE}  ·  {RUN}")
     assert blocks[4] == section(f":white_check_mark: <@UBOB00002> approved, {ONE}\n>Why: looks *good* to me")
     assert blocks[5] == context("Not asked: x@example.com (has left Slack)")
     both = card(a_view(wait, decisions=decisions), IDS).blocks
@@ -171,7 +172,7 @@ def test_a_closed_card_has_no_buttons_and_says_what_became_of_it_who_when_and_wh
     assert shown.blocks == [
         {"type": "header", "text": plain("Release · Gate")},
         section("Ship it?"),
-        context("Asked by <@UANN00001>  ·  *0 of 2 approvals*"),
+        context(f"Asked by <@UANN00001>  ·  *0 of 2 approvals*  ·  {RUN}"),
         section(f":x: *Rejected* by <@UBOB00002>, {ONE}\n>too early"),
         section(f":x: <@UBOB00002> rejected, {ONE}: “too early”"),
     ]
