@@ -1,7 +1,5 @@
 """Secrets stay secret: sealed in the store, open to ``with`` alone, masked in whatever comes back."""
 
-from pathlib import Path
-
 import pytest
 
 from flows.definition import Approval, Flow, Step
@@ -32,19 +30,25 @@ def flow(with_):
     )
 
 
-async def test_a_secret_answer_reaches_with_and_nothing_else():
+def on_disk(folder):
+    return b"".join(path.read_bytes() for path in folder.glob("*.db*"))
+
+
+async def test_a_secret_answer_reaches_with_and_nothing_else(tmp_path):
     seen = []
     async with FlowTest(
-        flow({"headers": {"X-Pin": "{{ resume.pin }}"}}), people=[ANN, BOB], actions={"http.request": seen.append}
+        flow({"headers": {"X-Pin": "{{ resume.pin }}"}}),
+        people=[ANN, BOB],
+        actions={"http.request": seen.append},
+        database=tmp_path / "signoff.db",
     ) as t:
         run = await t.start(by=ANN, inputs={"token": TOKEN})
         await t.approve(run, by=BOB, form={"pin": PIN})
-        database = b"".join(path.read_bytes() for path in Path(t._scratch.name).glob("*.db*"))
-
         assert run.outcome == "succeeded"
-        assert seen == [{"headers": {"X-Pin": PIN}}]
-        assert PIN.encode() not in database
-        assert TOKEN.encode() not in database
+
+    assert seen == [{"headers": {"X-Pin": PIN}}]
+    assert PIN.encode() not in on_disk(tmp_path)
+    assert TOKEN.encode() not in on_disk(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["token", "1.2.pin"])

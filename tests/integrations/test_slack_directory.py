@@ -79,6 +79,36 @@ async def test_S3_guests_bots_strangers_and_people_who_left_are_no_members(
     assert names(await directory.members("@mixed")) == ["Ann Archer"]
 
 
+async def test_W12_one_persons_membership_is_what_the_list_of_members_says(
+    sandbox: Sandbox, directory: SlackDirectory, time: Time
+) -> None:
+    sorts = ("guest", "single-channel guest", "stranger", "deactivated", "bot")
+    others = [sandbox.add_person(f"p{number}", sort=sort) for number, sort in enumerate(sorts)]  # type: ignore[arg-type]  # literals from a tuple
+    everybody = [*sandbox.people.values()]
+    sandbox.workspace.add_group("mixed", [sandbox.person("ann").user, *(other.user for other in others)])
+
+    one_by_one = {each.id for each in everybody if (await directory.is_member("@mixed", each.id)).value}
+    listed = {member.id for member in (await directory.members("@mixed")).value or ()}
+
+    assert one_by_one == listed == {sandbox.person("ann").id}
+    assert await directory.is_member("@mixed", "UNOBODY00") == (False, NOON)
+    assert await directory.is_member("@nobody", everybody[0].id) == (False, NOON)
+
+
+async def test_W12_one_persons_membership_of_a_large_group_asks_of_nobody_else(
+    sandbox: Sandbox, directory: SlackDirectory, time: Time
+) -> None:
+    crowd = [sandbox.add_person(f"p{number}") for number in range(ONE_BY_ONE * 2)]
+    sandbox.workspace.add_group("crowd", [each.user for each in crowd])
+    await directory.user(crowd[0].id)
+    time.passes(10 * SECOND)
+
+    member, read_at = await directory.is_member("@crowd", crowd[0].id)
+
+    assert (member, read_at) == (True, NOON)  # that of the oldest part
+    assert (sandbox.calls.count("users.info"), sandbox.calls.count("users.list")) == (1, 0)
+
+
 async def test_a_group_that_is_not_there_is_none_and_an_empty_one_is_empty(
     sandbox: Sandbox, directory: SlackDirectory, time: Time
 ) -> None:
