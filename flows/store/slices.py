@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
+from flows import quorum
+from flows.definition import Approval, Hold
 from flows.errors import UnknownRun
 from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged, PeopleResolved, TimerFired
 from flows.machine import Transition
@@ -67,12 +70,12 @@ def load_run(connection: Connection, kept: Kept, run_id: int) -> tuple[Plan, Run
     return plan, run_of(row[1:], plan.flow.flow)
 
 
-def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event) -> tuple[Plan, Slice]:
+def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event, *, now: datetime) -> tuple[Plan, Slice]:
     """What ``event`` needs of the run, and the run's plan. Raises ``UnknownRun``."""
     plan, run = load_run(connection, kept, run_id)
     match event:
         case DecisionMade():
-            return plan, _for_decision(connection, kept, plan, run, event)
+            return plan, _for_decision(connection, kept, plan, run, event, now)
         case CancelRequested():
             return plan, _for_cancel(connection, kept, run, event)
         case PeopleMerged():
@@ -204,10 +207,12 @@ def _at(
     path: Path,
     suspensions: list[Suspension],
     *more: PersonId,
+    alone: bool = False,
 ) -> Slice:
+    """The step run at ``path``, and unless it is ``alone`` what the steps that may come next read."""
     if run.ending is not None:
         return Slice(run, steps={}, suspensions=_by_n(suspensions))
-    steps, answers = load_known(connection, run, (path,), plan.at(path).event_reads)
+    steps, answers = load_known(connection, run, (path,), Reads() if alone else plan.at(path).event_reads)
     return Slice(
         run,
         steps,
@@ -217,7 +222,9 @@ def _at(
     )
 
 
-def _for_decision(connection: Connection, kept: Kept, plan: Plan, run: Run, event: DecisionMade) -> Slice:
+def _for_decision(
+    connection: Connection, kept: Kept, plan: Plan, run: Run, event: DecisionMade, now: datetime
+) -> Slice:
     suspension = load_suspension(connection, run.id, event.n)
     if suspension is None:
         return Slice(run, steps={})
@@ -225,13 +232,23 @@ def _for_decision(connection: Connection, kept: Kept, plan: Plan, run: Run, even
         return Slice(
             run, steps={}, suspensions=_by_n([suspension]), people=load_people(connection, kept, suspension.closing.by)
         )
-    slice_ = _at(connection, kept, plan, run, suspension.path, [suspension], event.person)
+    standing = _standing(connection, run.id, event.n)
+    wait = plan.at(suspension.path).step.wait
+    overdue = suspension.due is not None and now >= suspension.due
+    # Nothing follows a decision that leaves it open. With a thousand people on one card, whose answers a later
+    # step reads, each click would else read all the answers before it.
+    stays = (
+        isinstance(wait, Approval | Hold)
+        and not overdue
+        and quorum.tally(wait, suspension, {**standing, event.person: event.verdict}) is None
+    )
+    slice_ = _at(connection, kept, plan, run, suspension.path, [suspension], event.person, alone=stays)
     mine = connection.execute(_SELECT_MINE, (run.id, event.n, event.person)).fetchone()
     return Slice(
         run,
         slice_.steps,
         slice_.suspensions,
-        standing=_standing(connection, run.id, event.n),
+        standing=standing,
         mine=None if mine is None else decision_of(mine),
         answers=slice_.answers,
         people=slice_.people,

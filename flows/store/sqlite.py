@@ -211,8 +211,8 @@ class SqliteStore:
     ) -> tuple[Transition, list[Leased]]:
         if isinstance(event, DecisionMade | CancelRequested):
             event = replace(event, person=self._present(connection, event.person))
-        plan, slice_ = load_slice(connection, self._kept, run_id, event)
         now = whole(self._clock.now())
+        plan, slice_ = load_slice(connection, self._kept, run_id, event, now=now)
         transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
         if transition.changed:
             save(connection, transition)

@@ -7,6 +7,8 @@ import logging
 
 import pytest
 
+from bot.app import App
+from flows.errors import ConfigError
 from integrations.sandbox.google_accounts import COMPOSE, SEND
 
 GATE = """
@@ -140,7 +142,7 @@ async def test_R10_who_has_decided_meanwhile_is_not_mailed_again(serve, sandbox)
 @pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
 async def test_R10_with_drafts_a_lost_answer_ends_in_exactly_one_mail_each(serve, sandbox, fault):
     token = sandbox.google.new_token("signoff@example.com", (SEND, COMPOSE)).value
-    getattr(sandbox.faults, fault)("gmail.drafts.send", times=2)
+    getattr(sandbox.faults, fault)("gmail.*.send", times=2)
     bot = await serve({"gmail_token": token}, gate=BY_MAIL)
 
     await bot.start("gate")
@@ -333,6 +335,17 @@ async def test_R17_with_a_database_that_cannot_be_written_nobody_is_told_counted
     await bot.sends("cat", sent, "approve")
     await bot.settled()
     assert await bot.status(run) == "succeeded"
+
+
+async def test_R17_a_second_bot_on_the_same_database_is_refused_by_name_and_the_first_goes_on(serve):
+    bot = await serve(gate=GATE)
+    run = await bot.start("gate")
+
+    with pytest.raises(ConfigError, match=r"signoff\.db is in use by another Signoff process"):
+        await App.open(bot.settings, clock=bot.clock)
+    await bot.by_page("bob", run)
+
+    assert await bot.standing(run) == {"bob": "approve"}
 
 
 async def test_R17_on_a_full_disk_no_start_is_half_written_and_what_waits_can_still_be_read(serve):

@@ -286,6 +286,10 @@ async def dan_joins_the_group(bot, _runs):
     bot.clock.advance("2m")
 
 
+async def ann_is_in_the_group(bot, _runs):
+    _hr_leads(bot).append(bot.human("ann").id)
+
+
 def zoe_is(sort: str) -> Happens:
     """Somebody of that sort is in the channel, and in the group."""
 
@@ -435,6 +439,16 @@ FORBIDDEN = (
         Told.OWN,
         who="ann",
         approvers=(*BOTH, "ann@example.com"),
+        cells={"list": NOT_LISTED},
+    ),
+    Case(
+        "requester-in-group",
+        "W11",
+        "the requester, as a member of the group that was asked",
+        Told.OWN,
+        who="ann",
+        approvers=GROUP,
+        first=ann_is_in_the_group,
         cells={"list": NOT_LISTED},
     ),
     Case("stranger", "S3", "a colleague who was not asked", Told.NOT_ASKED, who="dan", cells=NOT_ASKED),

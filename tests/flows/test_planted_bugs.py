@@ -159,8 +159,12 @@ BUGS = [
         '"DELETE FROM seats WHERE who = ? AND run = ? AND n = ?"',
         '"DELETE FROM seats WHERE who = ? AND run = ? AND n = -?"',
     ),
+    Bug("a slice lacks who has decided", "flows/store/slices.py", "        standing=standing,\n", ""),
     Bug(
-        "a slice lacks who has decided", "flows/store/slices.py", "standing=_standing(connection, run.id, event.n),", ""
+        "a slice lacks what later steps read",
+        "flows/store/slices.py",
+        "Reads() if alone else plan.at(path).event_reads",
+        "Reads()",
     ),
 ]
 

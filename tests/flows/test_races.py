@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections import Counter
 
+import pytest
+
 from flows.definition import Approval, Flow, Step
 from flows.errors import Closed, DecidedByYou, Refused
 from flows.run import Door, Verdict
@@ -18,12 +20,12 @@ def crowd(size: int) -> list[str]:
     return [f"p{n}@example.com" for n in range(size)]
 
 
-def gate(quorum: int | str, **more) -> Flow:
+def gate(quorum: int | str, says: str = "go", **more) -> Flow:
     return Flow(
         flow="gate",
         steps=(
             Step(id="ask", approval=Approval(approvers=("@all",), quorum=quorum, **more)),
-            Step(id="go", uses="log"),
+            Step(id="go", uses="log", with_={"message": says}),
         ),
     )
 
@@ -83,9 +85,10 @@ async def test_R3_the_same_click_twice_at_once_is_one_decision():
         assert run.suspension().approvals == 1
 
 
-async def test_R18_a_thousand_decisions_on_one_suspension_are_counted_exactly_and_in_time():
+@pytest.mark.parametrize("says", ["go", "{{ approvers | join(', ') }}"], ids=["", "and a later step reads them"])
+async def test_R18_a_thousand_decisions_on_one_suspension_are_counted_exactly_and_in_time(says):
     people = crowd(1000)
-    flow = gate(1000, via=({"slack": "#all"},))
+    flow = gate(1000, says, via=({"slack": "#all"},))
     async with FlowTest(flow, people=[ANN, *people], groups={"@all": people}) as t:
         run = await t.start(by=ANN)
         persons = await asyncio.gather(*[t.crowd.meet(t.store, handle) for handle in people])
