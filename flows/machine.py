@@ -13,20 +13,16 @@ that was passed in is changed. Rules that hold throughout:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from flows import quorum
-from flows.context import Context, Known, context
-from flows.definition import Approval, Hold, SlackPlace
-from flows.durations import parse_duration
+from flows import opening, quorum, wording
+from flows.context import Context
+from flows.definition import Approval, Hold
 from flows.effects import (
-    Effect,
     FireTimer,
     PerformAction,
     ResolvePeople,
-    SendMail,
-    SyncCard,
     SyncCards,
     TellRequester,
     Withdraw,
@@ -38,7 +34,6 @@ from flows.errors import (
     InvalidForm,
     NotWaiting,
     QuorumUnreachable,
-    Refused,
     RunFinished,
 )
 from flows.events import (
@@ -49,7 +44,6 @@ from flows.events import (
     DecisionCounted,
     DecisionMade,
     Event,
-    Fact,
     PeopleMerged,
     PeopleResolved,
     QuorumRecounted,
@@ -62,8 +56,8 @@ from flows.events import (
     TimerFired,
 )
 from flows.expressions import ExpressionError, Template
-from flows.forms import check_defaults, validate
-from flows.handles import InvalidHandle, normalise
+from flows.forms import validate
+from flows.handles import InvalidHandle
 from flows.ids import Ids
 from flows.people import Person, PersonId, Roster
 from flows.plan import Plan, StepPlan
@@ -71,7 +65,6 @@ from flows.ports import Json
 from flows.request import digest
 from flows.run import (
     SECRET,
-    Answer,
     Approvers,
     Close,
     Closing,
@@ -79,7 +72,6 @@ from flows.run import (
     Ending,
     Kind,
     Outcome,
-    Path,
     Run,
     Slice,
     StepRun,
@@ -87,28 +79,7 @@ from flows.run import (
     Suspension,
     Verdict,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """What changes: whole new rows, the facts, and the effects; ``refusal`` is raised after it was saved."""
-
-    run: Run
-    steps: tuple[StepRun, ...] = ()
-    suspensions: tuple[Suspension, ...] = ()
-    decisions: tuple[Decision, ...] = ()
-    removed: tuple[tuple[int, PersonId], ...] = ()
-    facts: tuple[Fact, ...] = ()
-    effects: tuple[Effect, ...] = ()
-    refusal: Refused | None = None
-    event: Event | None = None
-    """What the ledger is to record in place of the event that came: the same, with references for its secrets."""
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Secret values by the names that the rows refer to; to be sealed before they are stored."""
-    known: Known | None = None
-    """The rows that were loaded, with the new ones laid over them: what the next action may read."""
-    changed: bool = False
-    """Whether anything happened. A late event's transition has changed nothing."""
+from flows.transition import Draft, Transition
 
 
 def start(
@@ -128,7 +99,7 @@ def start(
     Raises ``QuorumUnreachable`` where it is known already that an approval can never be met.
     """
     run = Run(run_id, plan.flow.flow, requester, inputs, started_at=now, roster=roster)
-    draft = _Draft(plan, Slice(run, steps={}, people=people), now, ids)
+    draft = Draft(plan, Slice(run, steps={}, people=people), now, ids)
     draft.facts.append(RunStarted(plan.flow.flow, plan.digest, requester, via_token))
     _check_reachable(draft)
     _enter(draft, plan.steps[0])
@@ -137,7 +108,7 @@ def start(
 
 def advance(plan: Plan, slice_: Slice, event: Event, *, now: datetime, ids: Ids) -> Transition:
     """Apply one event. Raises ``Refused`` where a person asked for what is not possible."""
-    draft = _Draft(plan, slice_, now, ids)
+    draft = Draft(plan, slice_, now, ids)
     if slice_.run.ending is not None and not isinstance(event, DecisionMade | PeopleMerged):
         if isinstance(event, CancelRequested):
             raise RunFinished(f"This run has ended already: {slice_.run.ending.outcome.value}.")
@@ -168,7 +139,7 @@ def advance(plan: Plan, slice_: Slice, event: Event, *, now: datetime, ids: Ids)
 # -- steps ----------------------------------------------------------------------------------------------------
 
 
-def _enter(draft: _Draft, plan: StepPlan | None) -> None:
+def _enter(draft: Draft, plan: StepPlan | None) -> None:
     """Go to a step: past those whose condition is false, into its action, else into its wait."""
     while plan is not None:
         step = StepRun(plan.path, StepState.SKIPPED)
@@ -190,12 +161,12 @@ def _enter(draft: _Draft, plan: StepPlan | None) -> None:
     return None
 
 
-def _acting(draft: _Draft, event: ActionFinished | ActionFailed | ActionSkipped) -> StepRun | None:
+def _acting(draft: Draft, event: ActionFinished | ActionFailed | ActionSkipped) -> StepRun | None:
     step = draft.steps.get(event.path)
     return step if step and step.state is StepState.ACTING and step.round == event.round else None
 
 
-def _action_done(draft: _Draft, step: StepRun, output: Json) -> None:
+def _action_done(draft: Draft, step: StepRun, output: Json) -> None:
     plan = draft.plan.at(step.path)
     step = step.but(output=output, error=None)
     if plan.step.suspends:
@@ -205,7 +176,7 @@ def _action_done(draft: _Draft, step: StepRun, output: Json) -> None:
     return _leave(draft, step, StepState.SUCCEEDED)
 
 
-def _action_failed(draft: _Draft, step: StepRun, event: ActionFailed) -> None:
+def _action_failed(draft: Draft, step: StepRun, event: ActionFailed) -> None:
     retry = draft.plan.at(step.path).step.retry
     if not event.retryable or step.attempt > retry.max:
         return _fail(draft, step, event.message)
@@ -217,19 +188,19 @@ def _action_failed(draft: _Draft, step: StepRun, event: ActionFailed) -> None:
     return None
 
 
-def _leave(draft: _Draft, step: StepRun, state: StepState) -> None:
+def _leave(draft: Draft, step: StepRun, state: StepState) -> None:
     """The step has ended in a way that lets the run go on."""
     draft.put(step.but(state=state))
     draft.facts.append(StepEnded(step.path, state))
     _enter(draft, draft.plan.after(step.path))
 
 
-def _fail(draft: _Draft, step: StepRun, message: str) -> None:
+def _fail(draft: Draft, step: StepRun, message: str) -> None:
     _stop(draft, step.but(error=message), StepState.FAILED, Outcome.FAILED, reason=f"{step.path}: {message}")
 
 
 def _stop(
-    draft: _Draft,
+    draft: Draft,
     step: StepRun,
     state: StepState,
     outcome: Outcome,
@@ -243,7 +214,7 @@ def _stop(
     _end(draft, outcome, reason=reason, by=by)
 
 
-def _end(draft: _Draft, outcome: Outcome, *, reason: str | None = None, by: tuple[PersonId, ...] = ()) -> None:
+def _end(draft: Draft, outcome: Outcome, *, reason: str | None = None, by: tuple[PersonId, ...] = ()) -> None:
     draft.run = draft.run.but(ending=Ending(outcome, draft.now, reason, by))
     draft.facts.append(RunEnded(outcome, reason))
     draft.effects.append(Withdraw())
@@ -254,7 +225,7 @@ def _end(draft: _Draft, outcome: Outcome, *, reason: str | None = None, by: tupl
 # -- waits ----------------------------------------------------------------------------------------------------
 
 
-def _check_reachable(draft: _Draft) -> None:
+def _check_reachable(draft: Draft) -> None:
     """Refuse at once what can never be met: approvals that certainly open, whose approvers are known now."""
     for plan in draft.plan.steps:
         wait = plan.step.wait
@@ -263,7 +234,7 @@ def _check_reachable(draft: _Draft) -> None:
         try:
             if plan.condition is not None and not plan.condition.test(draft.context(plan)):
                 continue
-            handles = _handles(plan, draft.context(plan))
+            handles = opening.handles(plan, draft.context(plan))
         except (ExpressionError, InvalidHandle):
             continue  # said where the step is reached, with its name
         roster = draft.run.roster
@@ -274,13 +245,13 @@ def _check_reachable(draft: _Draft) -> None:
                 raise QuorumUnreachable(f"step {plan.path}: {error}") from None
 
 
-def _open(draft: _Draft, plan: StepPlan, step: StepRun) -> None:
+def _open(draft: Draft, plan: StepPlan, step: StepRun) -> None:
     """Suspend the step, or look up its approvers first."""
     try:
         if plan.delay is not None:
             return _open_delay(draft, plan.delay, step)
         values = draft.context(plan)
-        handles = _handles(plan, values)
+        handles = opening.handles(plan, values)
         roster = draft.run.roster
         if handles and (roster is None or not roster.covers(handles, now=draft.now)):
             draft.put(step.but(state=StepState.RESOLVING))
@@ -291,58 +262,29 @@ def _open(draft: _Draft, plan: StepPlan, step: StepRun) -> None:
         return _fail(draft, step, str(error))
 
 
-def _open_delay(draft: _Draft, delay: Template, step: StepRun) -> None:
-    until = _until(delay.render(draft.context(draft.plan.at(step.path))), draft.now)
+def _open_delay(draft: Draft, delay: Template, step: StepRun) -> None:
+    until = opening.until(delay.render(draft.context(draft.plan.at(step.path))), draft.now)
     _suspend(draft, step, Suspension(draft.next_n(step), step.path, Kind.DELAY, draft.now, due=until, round=step.round))
 
 
 def _open_wait(
-    draft: _Draft, plan: StepPlan, step: StepRun, values: Context, handles: tuple[str, ...], roster: Roster
+    draft: Draft, plan: StepPlan, step: StepRun, values: Context, handles: tuple[str, ...], roster: Roster
 ) -> None:
     wait = plan.step.wait
     assert isinstance(wait, Approval | Hold)  # only steps with a wait come here
-    seats = quorum.seats(wait, handles, roster, requester=draft.run.requester, people=draft.slice.people)
-    defaults = plan.defaults.render(values) if plan.defaults is not None else {}
-    check_defaults(wait.form, defaults)
-    suspension = Suspension(
-        n=draft.next_n(step),
-        path=step.path,
-        kind=Kind.APPROVAL if isinstance(wait, Approval) else Kind.HOLD,
-        opened_at=draft.now,
-        due=draft.now + wait.timeout,
-        round=step.round,
-        ask=_line(plan.ask.render(values) if plan.ask else ""),
-        show={label: value.render(values) for label, value in plan.show},
-        defaults=defaults,
-        approvers=seats.approvers,
-        needed=seats.needed,
-    )
+    people = draft.slice.people
+    seats = quorum.seats(wait, handles, roster, requester=draft.run.requester, people=people)
+    suspension = opening.suspension(plan, values, seats, n=draft.next_n(step), round_=step.round, now=draft.now)
     suspension = suspension.but(digest=digest(draft.plan.flow, plan.step, draft.run, suspension))
-    channels = iter([_line(template.render(values)) for template in plan.channels])
+    messages = opening.messages(plan, values, suspension, seats, people)
     if not plan.more_handles and draft.run.roster is not None:
         # Nobody will ask it again; in a run that waits for weeks it only takes room.
         draft.run = draft.run.but(roster=None)
     _suspend(draft, step, suspension)
-    for place in wait.via or (None,):
-        if isinstance(place, SlackPlace):
-            draft.effects.append(SyncCard(step.path, step.round, suspension.n, channel=next(channels)))
-        else:
-            for person in seats.asked:
-                draft.effects.extend(_ask(draft, suspension, person, place))
+    draft.effects.extend(messages)
 
 
-def _ask(draft: _Draft, suspension: Suspension, person: PersonId, place: str | None) -> list[Effect]:
-    """How one person is told: by ``place``, or without one where they can be reached."""
-    who = draft.slice.people.get(person)
-    by_slack = place == "slack" or (place is None and who is not None and who.slack is not None)
-    if by_slack:
-        return [SyncCard(suspension.path, suspension.round, suspension.n, person=person)]
-    if place == "gmail" or (who is not None and who.email is not None):
-        return [SendMail(suspension.path, suspension.round, suspension.n, person)]
-    return []
-
-
-def _suspend(draft: _Draft, step: StepRun, suspension: Suspension) -> None:
+def _suspend(draft: Draft, step: StepRun, suspension: Suspension) -> None:
     draft.put(step.but(state=StepState.SUSPENDED, suspension=suspension.n))
     draft.suspensions[suspension.n] = suspension
     draft.facts.append(SuspensionOpened(suspension.n, step.path, suspension.digest, suspension.due))
@@ -350,7 +292,7 @@ def _suspend(draft: _Draft, step: StepRun, suspension: Suspension) -> None:
         draft.effects.append(FireTimer(step.path, step.round, suspension.n, suspension.due))
 
 
-def _people_resolved(draft: _Draft, event: PeopleResolved) -> None:
+def _people_resolved(draft: Draft, event: PeopleResolved) -> None:
     step = draft.steps.get(event.path)
     if step is None or step.state is not StepState.RESOLVING or step.round != event.round:
         return
@@ -358,7 +300,7 @@ def _people_resolved(draft: _Draft, event: PeopleResolved) -> None:
     _open(draft, draft.plan.at(event.path), step)
 
 
-def _timer_fired(draft: _Draft, event: TimerFired) -> None:
+def _timer_fired(draft: Draft, event: TimerFired) -> None:
     suspension = draft.suspensions.get(event.n)
     if suspension is None or suspension.closing is not None or suspension.due is None:
         return
@@ -371,7 +313,7 @@ def _timer_fired(draft: _Draft, event: TimerFired) -> None:
     _deadline(draft, suspension)
 
 
-def _deadline(draft: _Draft, suspension: Suspension) -> None:
+def _deadline(draft: Draft, suspension: Suspension) -> None:
     """The deadline has passed: what the flow says of silence happens."""
     plan, step = draft.plan.at(suspension.path), draft.steps[suspension.path]
     wait = plan.step.wait
@@ -391,7 +333,7 @@ def _deadline(draft: _Draft, suspension: Suspension) -> None:
     return _stop(draft, step, StepState.EXPIRED, Outcome.EXPIRED, reason=f"{step.path}: {reason}")
 
 
-def _close(draft: _Draft, suspension: Suspension, how: Close, by: tuple[PersonId, ...] = ()) -> None:
+def _close(draft: Draft, suspension: Suspension, how: Close, by: tuple[PersonId, ...] = ()) -> None:
     suspension = suspension.but(closing=Closing(how, draft.now, by))
     draft.suspensions[suspension.n] = suspension
     known = draft.answers.get(suspension.path)
@@ -406,18 +348,18 @@ def _close(draft: _Draft, suspension: Suspension, how: Close, by: tuple[PersonId
 # -- people ---------------------------------------------------------------------------------------------------
 
 
-def _decide(draft: _Draft, event: DecisionMade) -> Transition:
+def _decide(draft: Draft, event: DecisionMade) -> Transition:
     suspension = draft.suspensions.get(event.n)
     plan = draft.plan.at(suspension.path) if suspension else None
     wait = plan.step.wait if plan else None
     if suspension is None or plan is None or not isinstance(wait, Approval | Hold):
         raise NotWaiting("This waits for nobody's decision.")
     if suspension.closing is not None:
-        raise Closed(_closed(suspension, draft.slice.people))
+        raise Closed(wording.closed(suspension, draft.slice.people))
     if suspension.due is not None and draft.now >= suspension.due:
         _deadline(draft, suspension)
         closed = draft.suspensions[suspension.n]
-        return draft.transition(refusal=Closed(_closed(closed, draft.slice.people)))
+        return draft.transition(refusal=Closed(wording.closed(closed, draft.slice.people)))
     quorum.check_may_decide(
         wait,
         suspension,
@@ -444,7 +386,7 @@ def _decide(draft: _Draft, event: DecisionMade) -> Transition:
         event.comment,
         values,
     ):
-        raise DecidedByYou(f"You have said so already: {_SAID[event.verdict]}. It is counted once.")
+        raise DecidedByYou(f"You have said so already: {wording.SAID[event.verdict]}. It is counted once.")
     decision = Decision(
         n=suspension.n,
         person=event.person,
@@ -478,7 +420,7 @@ def _decide(draft: _Draft, event: DecisionMade) -> Transition:
 
 
 def _settle(
-    draft: _Draft,
+    draft: Draft,
     suspension: Suspension,
     settled: Verdict,
     standing: Mapping[PersonId, Verdict],
@@ -496,11 +438,13 @@ def _settle(
     if on_reject == "continue":
         return _leave(draft, step, StepState.REJECTED)
     if on_reject == "fail":
-        return _fail(draft, step, f"rejected by {_name(event.person, draft.slice.people)}{_because(event.comment)}")
+        return _fail(
+            draft, step, f"rejected by {wording.name(event.person, draft.slice.people)}{wording.because(event.comment)}"
+        )
     return _stop(draft, step, StepState.REJECTED, Outcome.REJECTED, reason=event.comment, by=(event.person,))
 
 
-def _cancel(draft: _Draft, event: CancelRequested) -> None:
+def _cancel(draft: Draft, event: CancelRequested) -> None:
     quorum.check_may_cancel(event.person, requester=draft.run.requester, admin=event.admin)
     for suspension in list(draft.suspensions.values()):
         if suspension.closing is None:
@@ -512,7 +456,7 @@ def _cancel(draft: _Draft, event: CancelRequested) -> None:
     _end(draft, Outcome.CANCELLED, reason=event.reason, by=(event.person,))
 
 
-def _merge(draft: _Draft, event: PeopleMerged) -> None:
+def _merge(draft: Draft, event: PeopleMerged) -> None:
     """Two handles were one human: recount what is open. A merge takes seats away; it never completes a quorum."""
 
     def one(person: PersonId) -> PersonId:
@@ -540,171 +484,7 @@ def _merge(draft: _Draft, event: PeopleMerged) -> None:
         draft.effects.append(SyncCards(suspension.n))
 
 
-# -- words ----------------------------------------------------------------------------------------------------
-
-_SAID = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RESUME: "resumed"}
-_CLOSED = {
-    Close.APPROVED: "approved",
-    Close.REJECTED: "rejected",
-    Close.RESUMED: "resumed",
-    Close.EXPIRED: "closed by its deadline",
-    Close.CANCELLED: "cancelled",
-    Close.ELAPSED: "over",
-}
-
-_NAMED = 10
-"""People who are named in a sentence; of more, the rest is counted."""
-
-
 def _check_verdict(wait: Approval | Hold, verdict: Verdict) -> None:
     if isinstance(wait, Approval) == (verdict is Verdict.RESUME):
         fitting = "approve or reject" if isinstance(wait, Approval) else "resume"
         raise InvalidForm({"verdict": f"must be {fitting}, not {verdict.value}"})
-
-
-def _closed(suspension: Suspension, people: Mapping[PersonId, Person]) -> str:
-    closing = suspension.closing
-    assert closing is not None  # only closed ones come here
-    by = ", ".join(_name(person, people) for person in closing.by[:_NAMED])
-    if len(closing.by) > _NAMED:
-        by += f" and {len(closing.by) - _NAMED} more"
-    return (
-        f"This has been decided already: {_CLOSED[closing.how]}"
-        if closing.how in (Close.APPROVED, Close.REJECTED, Close.RESUMED)
-        else f"This is no longer open: {_CLOSED[closing.how]}"
-    ) + f"{f' by {by}' if by else ''}, {closing.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
-
-
-def _name(person: PersonId, people: Mapping[PersonId, Person]) -> str:
-    return people[person].name if person in people else "somebody"
-
-
-def _because(comment: str | None) -> str:
-    return f": {comment}" if comment else ""
-
-
-# -- values ---------------------------------------------------------------------------------------------------
-
-
-def _handles(plan: StepPlan, values: Context) -> tuple[str, ...]:
-    """The approvers' handles as rendered: a template may give one handle or a list of them."""
-    found: list[str] = []
-    for template in plan.handles:
-        value = template.render(values)
-        found.extend(map(normalise, value if isinstance(value, list | tuple) else [value]))
-    return tuple(dict.fromkeys(found))
-
-
-def _until(value: object, now: datetime) -> datetime:
-    text = value if isinstance(value, str) else str(value)
-    try:
-        return now + parse_duration(text)
-    except ValueError:
-        pass
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ExpressionError(f"delay: {text[:40]!r} is neither a duration like 10m nor an instant") from None
-    if instant.tzinfo is None:
-        raise ExpressionError(f"delay: {text[:40]!r} needs a zone, like 2026-12-24T08:00:00+01:00")
-    return instant.astimezone(UTC)
-
-
-def _line(value: object) -> str:
-    return value if isinstance(value, str) else str(value)
-
-
-# -- the change that is being made ----------------------------------------------------------------------------
-
-
-@dataclass
-class _Draft:
-    """One transition in the making: the slice, with the new rows laid over it.
-
-    The run's counters are kept beside its row until the end, so that the row is made anew once.
-    """
-
-    plan: Plan
-    slice: Slice
-    now: datetime
-    ids: Ids
-    run: Run = field(init=False)
-    acting: int = field(init=False)
-    waiting: int = field(init=False)
-    newest: int = field(init=False)
-    steps: dict[Path, StepRun] = field(init=False)
-    suspensions: dict[int, Suspension] = field(init=False)
-    answers: dict[Path, Answer] = field(init=False)
-    decisions: list[Decision] = field(default_factory=list)
-    removed: list[tuple[int, PersonId]] = field(default_factory=list)
-    secrets: dict[str, str] = field(default_factory=dict)
-    event: Event | None = None
-    facts: list[Fact] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.run = self.slice.run
-        self.acting, self.waiting, self.newest = self.run.acting, self.run.waiting, self.run.suspensions
-        self.steps = dict(self.slice.steps)
-        self.suspensions = dict(self.slice.suspensions)
-        self.answers = dict(self.slice.answers)
-
-    def put(self, step: StepRun) -> None:
-        """Lay a step run over the slice, and keep the run's counters true."""
-        before = self.steps.get(step.path)
-        self.steps[step.path] = step
-        self.acting += (step.state in _ACTING) - (before is not None and before.state in _ACTING)
-        self.waiting += (step.state is StepState.SUSPENDED) - (
-            before is not None and before.state is StepState.SUSPENDED
-        )
-
-    def next_n(self, step: StepRun) -> int:
-        """The number of the suspension that this step run opens: the one that it has, else a new one."""
-        if step.suspension is not None:
-            return step.suspension
-        self.newest += 1
-        return self.newest
-
-    def decide(self, decision: Decision) -> None:
-        self.decisions.append(decision)
-        path = self.suspensions[decision.n].path
-        known = self.answers.get(path)
-        if known is not None:
-            others = tuple(other for other in known.decisions if other.person != decision.person)
-            self.answers[path] = known.but(decisions=(*others, decision))
-
-    def recount(self, suspension: Suspension, before: list[Decision], kept: Mapping[PersonId, Decision]) -> None:
-        self.decisions.extend(kept.values())
-        self.removed.extend((suspension.n, old.person) for old in before if old.person not in kept)
-        self.answers[suspension.path] = Answer(suspension, tuple(kept.values()))
-
-    def context(self, plan: StepPlan) -> Context:
-        return context(plan, Known(self.run, self.steps, self.answers, self.slice.people), self.ids)
-
-    def transition(self, refusal: Refused | None = None) -> Transition:
-        before = self.slice
-        if not self.facts and self.run is before.run and self.steps == before.steps:
-            return Transition(before.run, effects=tuple(self.effects), refusal=refusal)
-        run = self.run.but(
-            version=self.run.version + 1,
-            acting=self.acting,
-            waiting=self.waiting,
-            suspensions=self.newest,
-        )
-        return Transition(
-            run=run,
-            steps=tuple(step for path, step in self.steps.items() if before.steps.get(path) is not step),
-            suspensions=tuple(s for n, s in self.suspensions.items() if before.suspensions.get(n) is not s),
-            decisions=tuple(self.decisions),
-            removed=tuple(self.removed),
-            facts=tuple(self.facts),
-            effects=tuple(self.effects),
-            refusal=refusal,
-            event=self.event,
-            secrets=self.secrets,
-            known=Known(run, self.steps, self.answers, self.slice.people),
-            changed=True,
-        )
-
-
-_ACTING = (StepState.ACTING, StepState.RESOLVING)

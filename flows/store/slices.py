@@ -13,7 +13,6 @@ from flows import quorum
 from flows.definition import Approval, Hold
 from flows.errors import UnknownRun
 from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged, PeopleResolved, TimerFired
-from flows.machine import Transition
 from flows.people import Person, PersonId
 from flows.plan import Plan, Reads
 from flows.run import Answer, Decision, Path, Run, Slice, StepRun, Suspension, Verdict
@@ -39,6 +38,7 @@ from flows.store.rows import (
     suspension_of,
     suspension_row,
 )
+from flows.transition import Transition
 
 Connection = sqlite3.Connection
 

@@ -25,7 +25,6 @@ from flows.errors import ConfigError, Refused
 from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged
 from flows.ids import Ids
 from flows.instants import from_ms, to_ms, whole
-from flows.machine import Transition
 from flows.people import Person, PersonId, Roster
 from flows.plan import Plan
 from flows.ports import Json
@@ -35,6 +34,7 @@ from flows.store.connection import StoreError, Worker
 from flows.store.kept import Kept, pin
 from flows.store.migrations import MigrationError, migrate
 from flows.store.slices import insert_run, load_people, load_run, load_slice, save
+from flows.transition import Transition
 
 T = TypeVar("T")
 Ready = Callable[[Sequence[Leased]], None]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from integrations.slack.answers import SlackUser
 from integrations.slack.client import SlackClient
+from integrations.slack.failures import SlackError
 from integrations.slack.readings import Reading, Readings
 
 TTL = timedelta(seconds=60)
@@ -73,12 +74,28 @@ class SlackDirectory:
         return Reading(members, min([ids.read_at, *(user.read_at for user in users)]))
 
     async def is_member(self, handle: str, user_id: str) -> Reading[bool]:
-        """Whether the user is one of ``members(handle)``; nobody else is looked up for that."""
+        """Whether the user is one of ``members(handle)``; nobody else is looked up for that, if Slack lets it be."""
         ids = await self._ids(handle)
-        if user_id not in (ids.value or ()):
+        if ids.value is None or user_id not in ids.value:
             return Reading(False, ids.read_at)
-        user = await self._users.get(user_id)
+        user = await self._one_of(user_id, ids.value)
         return Reading(user.value is not None and user.value.full_member, min(ids.read_at, user.read_at))
+
+    async def _one_of(self, user_id: str, user_ids: Iterable[str]) -> Reading[SlackUser | None]:
+        try:
+            return await self._users.get(user_id)
+        except SlackError as error:
+            if error.retry_after is None:
+                raise
+            # Too many were asked for one by one, as when a whole group clicks at once. A listing has a limit of its
+            # own, and serves the others too.
+            async with self._listing:
+                if self._users.kept(user_id) is None:
+                    await self._list(self._missing(tuple(user_ids)))
+            kept = self._users.kept(user_id)
+            if kept is None:
+                raise
+            return kept
 
     async def _ids(self, handle: str, *, fresh: bool = False) -> Reading[list[str] | None]:
         """The ids in a user group, whoever they are; None where there is no such group."""

@@ -141,9 +141,9 @@ async def test_W6_one_rejection_ends_the_run_and_says_by_whom_and_why(serve):
     assert (await bot.opens("dan", await bot.link(run, "dan"))).shows(
         "Rejected by Cat Carter on Monday, 5 January 2026"
     )
-    heard = await bot.human("ann").gets_mail("rejected")
-    assert "Cat Carter" in heard.plain
-    assert "Too <!channel> dear" in heard.plain
+    heard = (await bot.human("ann").sees("was rejected by")).shown_text()
+    assert f"<@{bot.human('cat').id}>" in heard
+    assert "Too &lt;!channel&gt; dear" in heard
 
 
 async def test_W6_with_on_reject_continue_it_goes_on_with_approved_false(serve):
@@ -192,7 +192,6 @@ steps:
       form: [{name: account, type: select, label: From which account, options: [main, savings]}]
 """
     )
-    await bot.person("ann")  # Slack has told who she is
     run = await bot.start("gate", amount=12.5, password="correct horse")
     await bot.by_page("cat", run, "approve", "It was agreed.", account="savings")
 

@@ -140,7 +140,6 @@ async def test_K5_a_vacation_is_approved_with_a_reason_and_booked_with_what_was_
 
 async def test_K6_a_rejected_vacation_is_not_booked_and_the_requester_hears_why(serve, sandbox, bookings):
     bot = await serve(vacation=VACATION)
-    await bot.person("ann")  # seen in Slack before, so that is where she is told
     run = await vacation(bot, sandbox)
     card = await bot.human("bob").sees("asks for vacation")
 

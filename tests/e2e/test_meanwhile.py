@@ -235,7 +235,6 @@ async def test_R5_killed_while_the_next_step_works_it_is_repeated_with_the_same_
 @pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_R6_a_deadline_that_passes_while_the_bot_is_down_is_acted_on_once(serve, sandbox, end):
     bot = await serve(gate=GATE)
-    await bot.person("ann")
     run = await bot.start("gate")
     link = await bot.link(run, "bob")
     await getattr(bot, end)()
@@ -431,3 +430,22 @@ async def test_R18_many_clicks_on_one_card_are_each_answered_in_time_and_counted
     assert await bot.status(run) == "succeeded"
     assert card(bot).buttons() == []
     assert len(shipped(bot)) == 1
+
+
+async def test_R18_a_group_that_clicks_at_once_is_counted_though_slack_says_too_often(serve, sandbox):
+    people = [f"p{n}" for n in range(30)]
+    users = [sandbox.add_person(name, f"Person {name}", channels=["general"]).user for name in people]
+    sandbox.workspace.add_group("crowd", users, "Crowd")
+    bot = await serve(gate=GATE.replace("[bob@example.com, cat@example.com]", '"@crowd"\n      quorum: 30'))
+    run = await bot.start("gate")
+    seen = card(bot, "p0")
+    bot.clock.advance("2m")
+    sandbox.calls.clear()
+    sandbox.faults.rate_limited("users.info", retry_after=30)
+
+    await asyncio.gather(*(bot.human(name).click(seen, "Approve") for name in people))
+    await bot.settled()
+
+    assert (await bot.view(run)).approvals == 30
+    assert await bot.status(run) == "succeeded"
+    assert sandbox.calls.count("users.list") == 1

@@ -41,7 +41,12 @@ class Bug(NamedTuple):
     wrong: str
 
 
-MACHINE, QUORUM, STORE = "flows/machine.py", "flows/quorum.py", "flows/store/sqlite.py"
+MACHINE, TRANSITION, QUORUM, STORE = (
+    "flows/machine.py",
+    "flows/transition.py",
+    "flows/quorum.py",
+    "flows/store/sqlite.py",
+)
 
 BUGS = [
     Bug("self-approval is not checked", QUORUM, "and person == requester and not wait.self_approval:", "and False:"),
@@ -111,7 +116,12 @@ BUGS = [
     Bug(
         "the digest is not checked", MACHINE, "event.digest is not None and event.digest != suspension.digest", "False"
     ),
-    Bug("a closed approval takes decisions", MACHINE, "raise Closed(_closed(suspension, draft.slice.people))", "pass"),
+    Bug(
+        "a closed approval takes decisions",
+        MACHINE,
+        "raise Closed(wording.closed(suspension, draft.slice.people))",
+        "pass",
+    ),
     Bug(
         "an older attempt's result is taken",
         MACHINE,
@@ -122,10 +132,10 @@ BUGS = [
     Bug("a look-up opens a wait again", MACHINE, "step.state is not StepState.RESOLVING or step.round", "step.round"),
     Bug("another attempt has the number of the last", MACHINE, "attempt=step.attempt + 1", "attempt=step.attempt"),
     Bug("an ended run can be cancelled", MACHINE, "if slice_.run.ending is not None and not", "if False and not"),
-    Bug("a suspension takes a number that was used", MACHINE, "self.newest += 1", "self.newest = 1"),
+    Bug("a suspension takes a number that was used", TRANSITION, "self.newest += 1", "self.newest = 1"),
     Bug(
         "looking people up counts as waiting",
-        MACHINE,
+        TRANSITION,
         "_ACTING = (StepState.ACTING, StepState.RESOLVING)",
         "_ACTING = (StepState.ACTING,)",
     ),

@@ -52,7 +52,7 @@ class _Meanwhile(RecordingMessenger):
     async def sync_card(self, card, call):
         if self.decide is not None:
             decide, self.decide = self.decide, None
-            await decide()
+            await decide(card.view.run.id)
         posted = await super().sync_card(card, call)
         if not card.view.open:
             self.caught_up.set()
@@ -64,7 +64,7 @@ async def test_R11_a_card_that_was_overtaken_while_it_was_drawn_is_drawn_again_a
     async with FlowTest(flow, people=[ANN, BOB]) as t:
         bob = await t.crowd.meet(t.store, BOB)
         messenger = _Meanwhile()
-        messenger.decide = lambda: t.engine.decide(1, 1, bob.id, Verdict.APPROVE, door=Door.SLACK)
+        messenger.decide = lambda run: t.engine.decide(run, 1, bob.id, Verdict.APPROVE, door=Door.SLACK)
         await t.runner.drain()
         runner = Runner(t.store, directory=t.crowd, performer=t.performer, messenger=messenger, clock=t.clock)
         runner.start()
