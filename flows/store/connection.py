@@ -38,8 +38,8 @@ class _Piece(Generic[T]):
 class Worker:
     """A connection that runs work in transactions, in the order in which it was handed in.
 
-    A writer's batch is one transaction in which each piece has a savepoint: a piece that raises undoes
-    itself only. If an error has ended the transaction (disk full does), or the commit fails, the whole batch
+    A writer's batch is one transaction, in which a piece that raises undoes itself only. Work may be called
+    twice, where another piece of its batch had to be undone: what it does outside of the database must bear that. If an error has ended the transaction (disk full does), or the commit fails, the whole batch
     fails with ``StoreError``, and nobody is told anything else. A reader's batch sees one snapshot.
     """
 
@@ -135,27 +135,38 @@ class Worker:
         connection.execute("BEGIN IMMEDIATE" if self._writes else "BEGIN")
         try:
             self.guard(connection)
-            if len(batch) == 1:
-                # Alone, a piece is undone together with its transaction: no savepoint is needed.
-                results = [(True, batch[0].work(connection))]
-            else:
+            try:
                 results = [self._piece(connection, piece) for piece in batch]
+            except _Entangled:
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                self.guard(connection)
+                results = [self._piece_apart(connection, piece) for piece in batch]
             connection.execute("COMMIT")
-        except BaseException as error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            if len(batch) == 1 and isinstance(error, Exception) and not _is_fatal(error):
-                return [(False, error)]
             raise
         return results
 
     def _piece(self, connection: sqlite3.Connection, piece: _Piece[Any]) -> tuple[bool, Any]:
-        """Whether the work succeeded, and its result or its error; raises what has ended the whole transaction."""
-        if not self._writes:
-            try:
-                return True, piece.work(connection)
-            except Exception as error:  # noqa: BLE001 - handed to the caller, whose error it is
-                return False, error
+        """Whether the work succeeded, and its result or its error; raises what has ended the whole transaction.
+
+        Nearly all that fails has refused before it wrote anything, so there is nothing to undo. Where there is,
+        ``_Entangled`` asks for the batch to be done again with each piece apart.
+        """
+        before = connection.total_changes
+        try:
+            return True, piece.work(connection)
+        except Exception as error:
+            if not connection.in_transaction or _is_fatal(error):
+                raise
+            if connection.total_changes != before:
+                raise _Entangled from error
+            return False, error
+
+    def _piece_apart(self, connection: sqlite3.Connection, piece: _Piece[Any]) -> tuple[bool, Any]:
+        """The same, in a savepoint of its own."""
         connection.execute("SAVEPOINT piece")
         try:
             result = piece.work(connection)
@@ -167,6 +178,10 @@ class Worker:
             return False, error
         connection.execute("RELEASE piece")
         return True, result
+
+
+class _Entangled(Exception):
+    """A piece has failed after it had written."""
 
 
 def _pass(_connection: sqlite3.Connection) -> None:

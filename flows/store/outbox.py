@@ -8,7 +8,7 @@ finds every unsettled row free.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -46,15 +46,21 @@ _LANE_OF = {
 _COLUMNS = "id, run, lane, kind, due, path, round, n, attempt, person, card, handles, deliveries, memo"
 _SELECT = f"SELECT {_COLUMNS} FROM effects"
 _INSERT = (
-    "INSERT INTO effects (run, lane, kind, due, path, round, n, attempt, person, card, handles, deliveries) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+    "INSERT INTO effects (id, run, lane, kind, due, path, round, n, attempt, person, card, handles, deliveries) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 )
 
 
 def add(
-    connection: Connection, run: int, effects: Iterable[Effect], now: datetime, *, memo: str | None = None
+    connection: Connection,
+    run: int,
+    effects: Iterable[Effect],
+    now: datetime,
+    numbers: Iterator[int],
+    *,
+    memo: str | None = None,
 ) -> list[Leased]:
-    """Save the effects of a transition, in their order, and return them.
+    """Save the effects of a transition, in their order, and return them. ``numbers`` gives each its id.
 
     ``memo`` is what the effect that was settled by this transition remembered: another attempt at the same
     action carries it on, as it carries the key on.
@@ -65,19 +71,19 @@ def add(
             case Withdraw(path):
                 _withdraw(connection, run, path)
             case SyncCards(n):
-                ready += _sync_cards(connection, run, n, now)
+                ready += _sync_cards(connection, run, n, now, numbers)
             case SyncCard():
                 card = connection.execute(
                     "INSERT INTO cards (run, n, channel, person, wanted, shown) VALUES (?, ?, ?, ?, 1, 0) RETURNING id",
                     (run, effect.n, effect.channel, effect.person),
                 ).fetchone()[0]
-                ready.append(_insert(connection, run, effect, now, card=card))
+                ready.append(_insert(connection, run, effect, now, next(numbers), card=card))
             case PerformAction(attempt=attempt) if attempt > 1 and memo is not None:
-                leased = _insert(connection, run, effect, now)
+                leased = _insert(connection, run, effect, now, next(numbers))
                 connection.execute("UPDATE effects SET memo = ? WHERE id = ?", (memo, leased.id))
                 ready.append(replace(leased, memo=memo))
             case _:
-                ready.append(_insert(connection, run, effect, now))
+                ready.append(_insert(connection, run, effect, now, next(numbers)))
     return ready
 
 
@@ -164,12 +170,15 @@ def settle_card(
     return None
 
 
-def _insert(connection: Connection, run: int, effect: Any, now: datetime, *, card: int | None = None) -> Leased:
+def _insert(
+    connection: Connection, run: int, effect: Any, now: datetime, number: int, *, card: int | None = None
+) -> Leased:
     when = effect.due if isinstance(effect, PerformAction | FireTimer) and effect.due is not None else now
     lane = _LANE_OF[type(effect)]
-    cursor = connection.execute(
+    connection.execute(
         _INSERT,
         (
+            number,
             run,
             LANES[lane],
             _KINDS.index(type(effect)),
@@ -183,7 +192,7 @@ def _insert(connection: Connection, run: int, effect: Any, now: datetime, *, car
             dump(getattr(effect, "handles", None)),
         ),
     )
-    return Leased(cursor.lastrowid or 0, run, lane, effect, when, card=card)
+    return Leased(number, run, lane, effect, when, card=card)
 
 
 def _leased(row: tuple[Any, ...]) -> Leased:
@@ -213,7 +222,7 @@ def _withdraw(connection: Connection, run: int, path: str | None) -> None:
         connection.execute("DELETE FROM effects WHERE run = ? AND path = ? AND kind = ?", (run, path, _FIRE))
 
 
-def _sync_cards(connection: Connection, run: int, n: int, now: datetime) -> list[Leased]:
+def _sync_cards(connection: Connection, run: int, n: int, now: datetime, numbers: Iterator[int]) -> list[Leased]:
     """Ask for a redraw of each card; one that waits to be redrawn anyway, or is being redrawn, gets no second effect."""
     changed = connection.execute("UPDATE cards SET wanted = wanted + 1 WHERE run = ? AND n = ?", (run, n)).rowcount
     if not changed:
@@ -224,7 +233,7 @@ def _sync_cards(connection: Connection, run: int, n: int, now: datetime) -> list
         (run, n),
     ).fetchall()
     return [
-        _insert(connection, run, SyncCard(path, round_, n, person=person), now, card=card)
+        _insert(connection, run, SyncCard(path, round_, n, person=person), now, next(numbers), card=card)
         for card, person, path, round_ in rows
     ]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,6 +87,7 @@ class SqliteStore:
         self._kept = Kept(with_people=True)
         self._read_kept = Kept()
         self._next_run = 0
+        self._effects = count(1)
         self._ready: Ready = _nobody
         self.ids = ids
 
@@ -103,7 +105,7 @@ class SqliteStore:
         try:
             writer = await Worker.open(path, writes=True, on_open=_prepare)
             await writer.raw(migrate)
-            seed, epoch, newest = await writer.run(lambda c: _begin_epoch(c, clock.now()))
+            seed, epoch, newest, effects = await writer.run(lambda c: _begin_epoch(c, clock.now()))
             reader = await Worker.open(path, writes=False, on_open=_prepare_reader)
         except (sqlite3.Error, MigrationError, StoreError) as error:
             if writer is not None:
@@ -117,6 +119,7 @@ class SqliteStore:
             raise
         store = cls(writer, reader, lock, clock, Ids(seed, public_url), epoch)
         store._next_run = newest
+        store._effects = count(effects + 1)
         writer.guard = store._begin
         return store
 
@@ -169,7 +172,7 @@ class SqliteStore:
                     "INSERT INTO starts (token, key, body, run, at) VALUES (?, ?, ?, ?, ?)",
                     (start.once.token, start.once.key, start.once.request[0], run_id, to_ms(now)),
                 )
-            return transition.run, True, _record(connection, start.plan, transition, None, now)
+            return transition.run, True, _record(connection, start.plan, transition, None, now, self._effects)
 
         run, new, _ = await self._write(work, ready=lambda result: result[2])
         return run, new
@@ -222,8 +225,10 @@ class SqliteStore:
                     "INSERT OR REPLACE INTO secrets (run, name, sealed) VALUES (?, ?, ?)",
                     (run_id, name, seal(value, name)),
                 )
-            return transition, _record(connection, plan, transition, transition.event or event, now, memo)
-        return transition, outbox.add(connection, run_id, transition.effects, now)
+            return transition, _record(
+                connection, plan, transition, transition.event or event, now, self._effects, memo
+            )
+        return transition, outbox.add(connection, run_id, transition.effects, now, self._effects)
 
     def _present(self, connection: sqlite3.Connection, person: PersonId) -> PersonId:
         """The id under which somebody counts now: a door may have looked them up just before they were merged."""
@@ -376,6 +381,7 @@ def _record(
     transition: Transition,
     event: Event | None,
     now: datetime,
+    numbers: Iterator[int],
     memo: str | None = None,
 ) -> list[Leased]:
     """Append to the ledger, and save the effects. The run's version is the number of its newest entry."""
@@ -392,7 +398,7 @@ def _record(
         "INSERT INTO ledger (run, seq, at, payload, salt, hash) VALUES (?, ?, ?, ?, ?, ?)",
         (run.id, run.version, to_ms(now), text, salt, digest),
     )
-    leased = outbox.add(connection, run.id, transition.effects, now, memo=memo)
+    leased = outbox.add(connection, run.id, transition.effects, now, numbers, memo=memo)
     return [_briefed(one, plan, transition.known) for one in leased]
 
 
@@ -428,8 +434,8 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
 
 
-def _begin_epoch(connection: sqlite3.Connection, now: datetime) -> tuple[bytes, int, int]:
-    """The id seed, made with the database; the number of this opening; the newest run's number.
+def _begin_epoch(connection: sqlite3.Connection, now: datetime) -> tuple[bytes, int, int, int]:
+    """The id seed, made with the database; the number of this opening; the newest run's number, and effect's.
 
     Numbers begin at what the clock says, ten a second since 2026: after a restore from a backup, no run is given the
     number, and with it the links and idempotency keys, of one that was lost.
@@ -440,4 +446,5 @@ def _begin_epoch(connection: sqlite3.Connection, now: datetime) -> tuple[bytes, 
     )
     meta = dict(connection.execute("SELECT key, value FROM meta"))
     (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-    return meta["seed"], meta["epoch"], max(newest, (now - _NUMBERED_SINCE) // timedelta(milliseconds=100))
+    (effects,) = connection.execute("SELECT coalesce(max(id), 0) FROM effects").fetchone()
+    return meta["seed"], meta["epoch"], max(newest, (now - _NUMBERED_SINCE) // timedelta(milliseconds=100)), effects

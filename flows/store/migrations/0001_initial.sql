@@ -121,9 +121,10 @@ CREATE TABLE cards (
 CREATE INDEX cards_of_suspension ON cards (run, n);
 
 -- The outbox. A row goes when its effect was performed; `parked_at` is set when only a person can help.
--- A number is never given twice: whoever still holds the one of a row that is gone must not meet another effect.
+-- A process never gives a number twice: whoever still holds the one of a row that is gone must not meet another
+-- effect. It counts in memory, because AUTOINCREMENT would write a second row with each.
 CREATE TABLE effects (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   run INTEGER NOT NULL,
   lane INTEGER NOT NULL,
   kind INTEGER NOT NULL,
