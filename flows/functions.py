@@ -68,11 +68,15 @@ class Functions:
         function = found.function
         arguments = _arguments(name, found.signature, params, values)
         call = self._on_loop if found.is_async else self._on_thread
+        limit = None
         try:
-            async with asyncio.timeout(None if timeout is None else timeout.total_seconds()) as limit:
-                output = await call(function, arguments)
+            if timeout is None:
+                output = await (_uninterrupted if found.is_async else call)(function, arguments)
+            else:
+                async with asyncio.timeout(timeout.total_seconds()) as limit:
+                    output = await call(function, arguments)
         except TimeoutError as error:
-            if timeout is None or not limit.expired():
+            if timeout is None or limit is None or not limit.expired():
                 raise _raised(error) from error
             raise ActionError(f"{name} took longer than {format_duration(timeout)}", retryable=True) from None
         except ActionError:
@@ -149,6 +153,17 @@ class _Callable:
     function: _Function
     signature: inspect.Signature
     is_async: bool
+
+
+async def _uninterrupted(function: _Function, arguments: inspect.BoundArguments) -> Any:
+    """Where nothing limits the function, it needs no task of its own."""
+    try:
+        return await function(*arguments.args, **arguments.kwargs)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise _Interrupted("the function was cancelled from within") from None
 
 
 class _Interrupted(Exception):

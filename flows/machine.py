@@ -217,7 +217,6 @@ def _stop(
 def _end(draft: Draft, outcome: Outcome, *, reason: str | None = None, by: tuple[PersonId, ...] = ()) -> None:
     draft.run = draft.run.but(ending=Ending(outcome, draft.now, reason, by))
     draft.facts.append(RunEnded(outcome, reason))
-    draft.effects.append(Withdraw())
     if outcome is not Outcome.SUCCEEDED and draft.run.requester not in by:
         draft.effects.append(TellRequester())
 
@@ -453,6 +452,8 @@ def _cancel(draft: Draft, event: CancelRequested) -> None:
         if not step.state.ended:
             draft.put(step.but(state=StepState.CANCELLED))
             draft.facts.append(StepEnded(step.path, StepState.CANCELLED))
+    # However else a run ends, nothing of it is under way any more: what was, brought the event that ended it.
+    draft.effects.append(Withdraw())
     _end(draft, Outcome.CANCELLED, reason=event.reason, by=(event.person,))
 
 

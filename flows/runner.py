@@ -82,7 +82,7 @@ class Places:
     engine: int = 64
     people: int = 8
     messages: int = 16
-    actions: int = 32
+    actions: int = 100
 
 
 @dataclass

@@ -20,6 +20,10 @@ PEOPLE = 10_000
 """People in memory, some 300 bytes each."""
 
 
+HEADS = 4096
+"""Newest hashes of ledgers in memory, some 150 bytes each: of the runs that are moving, not of those that wait."""
+
+
 class Kept:
     """One for each connection; used on its thread only. ``with_people`` is for the writer."""
 
@@ -28,6 +32,18 @@ class Kept:
         self._people: dict[PersonId, Person] = {}
         self._keeps_people = with_people
         self._people_change = False
+        self._heads: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
+
+    def head(self, run: int, seq: int) -> bytes | None:
+        """The hash of the run's ledger entry ``seq``, where that is kept."""
+        kept = self._heads.get(run)
+        return kept[1] if kept is not None and kept[0] == seq else None
+
+    def keep_head(self, run: int, seq: int, digest: bytes) -> None:
+        """Keep the hash of a run's newest entry. Told with its number: one that was undone is never asked for."""
+        self._heads[run] = (seq, digest)
+        if len(self._heads) > HEADS:
+            self._heads.popitem(last=False)
 
     def plan(self, connection: sqlite3.Connection, definition: int) -> Plan:
         """The plan of a stored definition."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from flows import quorum
 from flows.definition import Approval, Hold
@@ -41,6 +42,11 @@ from flows.store.rows import (
 from flows.transition import Transition
 
 Connection = sqlite3.Connection
+
+FEW = 16
+"""A quorum up to which all decisions of an open suspension are read at once, whole."""
+
+NO_ANSWERS: Mapping[int, Answer] = MappingProxyType({})
 
 _INSERT_RUN = f"INSERT INTO runs (definition, {RUN}) VALUES ({marks(14)})"
 _UPDATE_RUN = "UPDATE runs SET requester = ?, roster = ?, acting = ?, waiting = ?, suspensions = ?, version = ? WHERE id = ? AND version = ?"
@@ -90,9 +96,12 @@ def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event, *,
 
 
 def load_known(
-    connection: Connection, run: Run, paths: Iterable[Path], reads: Reads
+    connection: Connection, run: Run, paths: Iterable[Path], reads: Reads, answered: Mapping[int, Answer] = NO_ANSWERS
 ) -> tuple[dict[Path, StepRun], dict[Path, Answer]]:
-    """Step runs at ``paths`` and those that ``reads`` names, and the answers that it names."""
+    """Step runs at ``paths`` and those that ``reads`` names, and the answers that it names.
+
+    ``answered`` are answers that were read already, by their suspension's number.
+    """
     steps: dict[Path, StepRun] = {}
     for path in {*paths, *reads.outputs, *reads.answers}:
         row = connection.execute(_SELECT_STEP, (run.id, path)).fetchone()
@@ -101,9 +110,12 @@ def load_known(
     answers: dict[Path, Answer] = {}
     for path in reads.answers:
         n = steps[path].suspension if path in steps else None
-        suspension = load_suspension(connection, run.id, n) if n is not None else None
-        if suspension is not None:
-            answers[path] = Answer(suspension, load_decisions(connection, run.id, suspension.n))
+        if n is None:
+            continue
+        if n in answered:
+            answers[path] = answered[n]
+        elif (suspension := load_suspension(connection, run.id, n)) is not None:
+            answers[path] = Answer(suspension, load_decisions(connection, run.id, n))
     return steps, answers
 
 
@@ -208,11 +220,12 @@ def _at(
     suspensions: list[Suspension],
     *more: PersonId,
     alone: bool = False,
+    answered: Mapping[int, Answer] = NO_ANSWERS,
 ) -> Slice:
     """The step run at ``path``, and unless it is ``alone`` what the steps that may come next read."""
     if run.ending is not None:
         return Slice(run, steps={}, suspensions=_by_n(suspensions))
-    steps, answers = load_known(connection, run, (path,), Reads() if alone else plan.at(path).event_reads)
+    steps, answers = load_known(connection, run, (path,), Reads() if alone else plan.at(path).event_reads, answered)
     return Slice(
         run,
         steps,
@@ -232,7 +245,17 @@ def _for_decision(
         return Slice(
             run, steps={}, suspensions=_by_n([suspension]), people=load_people(connection, kept, suspension.closing.by)
         )
-    standing = _standing(connection, run.id, event.n)
+    answered: dict[int, Answer] = {}
+    if suspension.needed <= FEW:
+        # While it is open, fewer people have said yes than it takes, and nobody has said no: all of them in one go.
+        decisions = load_decisions(connection, run.id, event.n)
+        standing = {decision.person: decision.verdict for decision in decisions}
+        mine = next((decision for decision in decisions if decision.person == event.person), None)
+        answered[suspension.n] = Answer(suspension, decisions)
+    else:
+        standing = _standing(connection, run.id, event.n)
+        row = connection.execute(_SELECT_MINE, (run.id, event.n, event.person)).fetchone()
+        mine = None if row is None else decision_of(row)
     wait = plan.at(suspension.path).step.wait
     overdue = suspension.due is not None and now >= suspension.due
     # Nothing follows a decision that leaves it open. With a thousand people on one card, whose answers a later
@@ -242,14 +265,15 @@ def _for_decision(
         and not overdue
         and quorum.tally(wait, suspension, {**standing, event.person: event.verdict}) is None
     )
-    slice_ = _at(connection, kept, plan, run, suspension.path, [suspension], event.person, alone=stays)
-    mine = connection.execute(_SELECT_MINE, (run.id, event.n, event.person)).fetchone()
+    slice_ = _at(
+        connection, kept, plan, run, suspension.path, [suspension], event.person, alone=stays, answered=answered
+    )
     return Slice(
         run,
         slice_.steps,
         slice_.suspensions,
         standing=standing,
-        mine=None if mine is None else decision_of(mine),
+        mine=mine,
         answers=slice_.answers,
         people=slice_.people,
     )

@@ -172,7 +172,11 @@ class SqliteStore:
                     "INSERT INTO starts (token, key, body, run, at) VALUES (?, ?, ?, ?, ?)",
                     (start.once.token, start.once.key, start.once.request[0], run_id, to_ms(now)),
                 )
-            return transition.run, True, _record(connection, start.plan, transition, None, now, self._effects)
+            return (
+                transition.run,
+                True,
+                _record(connection, self._kept, start.plan, transition, None, now, self._effects),
+            )
 
         run, new, _ = await self._write(work, ready=lambda result: result[2])
         return run, new
@@ -226,7 +230,7 @@ class SqliteStore:
                     (run_id, name, seal(value, name)),
                 )
             return transition, _record(
-                connection, plan, transition, transition.event or event, now, self._effects, memo
+                connection, self._kept, plan, transition, transition.event or event, now, self._effects, memo
             )
         return transition, outbox.add(connection, run_id, transition.effects, now, self._effects)
 
@@ -377,6 +381,7 @@ def _nobody(_leased: Sequence[Leased]) -> None:
 
 def _record(
     connection: sqlite3.Connection,
+    kept: Kept,
     plan: Plan,
     transition: Transition,
     event: Event | None,
@@ -388,18 +393,22 @@ def _record(
     run = transition.run
     text = ledger.payload(event, transition.facts)
     salt = os.urandom(ledger.SALT_BYTES)
-    before = ledger.GENESIS
-    if run.version > 1:
-        (before,) = connection.execute(
-            "SELECT hash FROM ledger WHERE run = ? AND seq = ?", (run.id, run.version - 1)
-        ).fetchone()
+    before = ledger.GENESIS if run.version == 1 else _head(connection, kept, run.id, run.version - 1)
     digest = ledger.chain(before, run.version, now, ledger.commitment(salt, text))
     connection.execute(
         "INSERT INTO ledger (run, seq, at, payload, salt, hash) VALUES (?, ?, ?, ?, ?, ?)",
         (run.id, run.version, to_ms(now), text, salt, digest),
     )
+    kept.keep_head(run.id, run.version, digest)
     leased = outbox.add(connection, run.id, transition.effects, now, numbers, memo=memo)
     return [_briefed(one, plan, transition.known) for one in leased]
+
+
+def _head(connection: sqlite3.Connection, kept: Kept, run: int, seq: int) -> bytes:
+    digest = kept.head(run, seq)
+    if digest is None:
+        (digest,) = connection.execute("SELECT hash FROM ledger WHERE run = ? AND seq = ?", (run, seq)).fetchone()
+    return digest
 
 
 def _briefed(leased: Leased, plan: Plan, known: Known | None) -> Leased:

@@ -105,7 +105,7 @@ BUGS = [
         "    draft.effects.append(Withdraw(suspension.path))\n    if suspension.kind",
         "    if suspension.kind",
     ),
-    Bug("the end leaves the effects", MACHINE, "    draft.effects.append(Withdraw())\n", ""),
+    Bug("a cancel leaves the effects", MACHINE, "    draft.effects.append(Withdraw())\n", ""),
     Bug(
         "a changed decision counts twice",
         MACHINE,
@@ -142,7 +142,12 @@ BUGS = [
     Bug(
         "a performed effect stays", STORE, "outbox.settle(connection, settles) if settles is not None else None", "None"
     ),
-    Bug("the ledger skips a link", STORE, "if run.version > 1:", "if run.version > 2:"),
+    Bug(
+        "the ledger skips a link",
+        STORE,
+        "ledger.GENESIS if run.version == 1 else",
+        "ledger.GENESIS if run.version <= 2 else",
+    ),
     Bug(
         "a refused decision is kept",
         STORE,
