@@ -122,7 +122,8 @@ class App:
             log.warning("%s", warning)
         await self.engine.use(library.flows.values())
         self._performers.folders = {name: Path(folder) for name, folder in library.folders.items()}
-        log.info("%d flows can be started", len(library.flows), extra={"flows": sorted(library.flows)})
+        say = log.info if library.flows else log.warning
+        say("%d flows can be started", len(library.flows), extra={"flows": sorted(library.flows)})
 
     # -- building -----------------------------------------------------------------------------------------------
 
@@ -193,6 +194,7 @@ class App:
             log.warning("Slack does not answer; going on with what was known", extra={"error": str(error)})
         else:
             team = auth.team_id
+            log.info("Slack: %s", auth.team, extra={"team": team, "bot": auth.user_id})
             await self._remember_team(auth)
             lacking = missing_scopes(auth.scopes)
             if lacking:
@@ -229,6 +231,7 @@ class App:
             problems.extend(error.problems)
             return None
         self._closing.push_async_callback(mailer.close)
+        log.info("mail is sent as %s", settings.gmail_sender)
         for problem in await mailer.check():
             # Not fatal: Google may be down. Mails are parked or repeated, and say so on their runs.
             log.warning("Gmail: %s", problem)

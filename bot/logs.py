@@ -16,12 +16,15 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 )
 
 
+def _console() -> structlog.dev.ConsoleRenderer:
+    # Structlog's own choice of formatter prints the variables of each frame, and some hold secrets and links.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 def configure(*, level: int = logging.INFO, machine: bool | None = None) -> None:
     """Send everything to stderr. ``machine``: as JSON; by default wherever nobody is watching."""
     as_json = not sys.stderr.isatty() if machine is None else machine
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if as_json else _console()
     rendering = [structlog.processors.format_exc_info, renderer] if as_json else [renderer]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

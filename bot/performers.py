@@ -19,6 +19,7 @@ from flows.ids import Ids
 from flows.people import Person
 from flows.ports import Action, ActionCall, Json
 from flows.secrets import in_clear, masked, masked_error, unseal
+from flows.strict_json import not_json
 from flows.vault import Vault
 from integrations.gmail.action import GmailSendParams
 from integrations.http.log import LogParams
@@ -61,6 +62,9 @@ class Performers:
         try:
             async with asyncio.timeout(step.timeout.total_seconds() if step.timeout and step.uses else None):
                 output = await self._perform(brief, step, hidden, call)
+            # Before anything walks through it, and before it is stored: what no parser takes could never be read again.
+            if (problem := not_json(output, "the output")) is not None:
+                raise ActionError(f"{step.uses or step.run} gave what is not JSON: {problem}")
         except TimeoutError as error:
             raise ActionError(f"no answer within {step.timeout}", retryable=True, uncertain=True) from error
         except ActionError as error:

@@ -14,10 +14,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-import math
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,14 +28,13 @@ from flows.errors import ActionError, UnknownAction
 from flows.findings import did_you_mean
 from flows.modules import CannotImport, import_function
 from flows.ports import Json
+from flows.strict_json import not_json
 
 FROM_CONTEXT = ("inputs", "run", "steps", "approvers", "resume", "resumes", "key", "attempt")
 """What a function may ask for by the name of a parameter; the step's ``with`` comes first."""
 
 PLACES = 16
 """Functions on threads at the same time."""
-
-_DEEPEST = 100  # levels of lists and mappings in an output; expressions bear no more
 
 _Function = Callable[..., Any]
 
@@ -83,7 +81,7 @@ class Functions:
             raise
         except Exception as error:
             raise _raised(error) from error
-        problem = _not_json(output, "the output")
+        problem = not_json(output, "the output")
         if problem is not None:
             raise ActionError(f"{name} returned what is not JSON: {problem}")
         return output
@@ -223,37 +221,3 @@ def _ordered(signature: inspect.Signature, named: Mapping[str, Any]) -> OrderedD
 def _raised(error: Exception) -> ActionError:
     text = str(error)
     return ActionError(f"{type(error).__name__}: {text}" if text else type(error).__name__, retryable=True)
-
-
-def _not_json(value: object, path: str, depth: int = 0) -> str | None:
-    """Why ``value`` is not JSON, with the path of the first part that is not; None where it is."""
-    if depth > _DEEPEST:
-        return f"{path[:80]} is nested more than {_DEEPEST} levels deep"
-    match value:
-        case None | bool() | int():
-            return None
-        case float():
-            return None if math.isfinite(value) else f"{path} is {value}, which JSON does not know"
-        case str():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return f"{path} holds half a character (a lone surrogate)"
-            return None
-        case dict():
-            for key, each in value.items():
-                if not isinstance(key, str):
-                    return f"{path} has the key {key!r:.40}, and keys are text"
-                if (
-                    problem := _not_json(key, f"a key of {path}") or _not_json(each, f"{path}.{key}", depth + 1)
-                ) is not None:
-                    return problem
-            return None
-        case list() | tuple():
-            for index, each in enumerate(value):
-                if (problem := _not_json(each, f"{path}[{index}]", depth + 1)) is not None:
-                    return problem
-            return None
-    if isinstance(value, Awaitable):
-        return f"{path} is awaitable; make the function `async def`"
-    return f"{path} is a {type(value).__name__}"

@@ -354,8 +354,15 @@ def _decide(draft: Draft, event: DecisionMade) -> Transition:
     if suspension is None or plan is None or not isinstance(wait, Approval | Hold):
         raise NotWaiting("This waits for nobody's decision.")
     if suspension.closing is not None:
-        raise Closed(wording.closed(suspension, draft.slice.people))
+        became = wording.closed(suspension, draft.slice.people)
+        mine = draft.slice.mine
+        if mine is not None and mine.verdict is event.verdict:
+            # Sent again because the answer was lost: what they said stands, and saying it again is no mistake.
+            raise DecidedByYou(f"You have said so already: {wording.SAID[event.verdict]}. {became}")
+        raise Closed(became)
     if suspension.due is not None and draft.now >= suspension.due:
+        # What happened is that the deadline passed. What the person sent was not looked at, so none of it is kept.
+        draft.event = TimerFired(suspension.path, suspension.n)
         _deadline(draft, suspension)
         closed = draft.suspensions[suspension.n]
         return draft.transition(refusal=Closed(wording.closed(closed, draft.slice.people)))
@@ -380,10 +387,11 @@ def _decide(draft: Draft, event: DecisionMade) -> Transition:
             values[field_.name] = {SECRET: name}
     draft.event = replace(event, values=values)
     before = draft.slice.mine
-    if before is not None and (before.verdict, before.comment, dict(before.values)) == (
-        event.verdict,
-        event.comment,
-        values,
+    # A secret is not compared, its reference says nothing of it: sent again, it replaces the one that was kept.
+    if (
+        before is not None
+        and not draft.secrets
+        and (before.verdict, before.comment, dict(before.values)) == (event.verdict, event.comment, values)
     ):
         raise DecidedByYou(f"You have said so already: {wording.SAID[event.verdict]}. It is counted once.")
     decision = Decision(

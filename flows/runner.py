@@ -25,6 +25,7 @@ from flows.errors import ActionError, FlowError, TryAgain, UnknownAction, Unknow
 from flows.events import ActionFailed, ActionFinished, PeopleResolved, TimerFired
 from flows.people import PersonId
 from flows.ports import ActionCall, Directory, Json
+from flows.run import Outcome, Run
 from flows.store import outbox, reads
 from flows.store.connection import StoreError
 from flows.store.reads import CardView
@@ -285,7 +286,14 @@ class Runner:
         self._expect(until)
 
     async def _park(self, leased: Leased, error: str) -> None:
-        log.warning("an effect is parked", extra={"effect": type(leased.effect).__name__, "error": error})
+        ids = self._store.ids
+        named = {
+            "effect": ids.effect(leased.id),
+            "kind": type(leased.effect).__name__,
+            "run": ids.run(leased.run),
+            "step": getattr(leased.effect, "path", None),
+        }
+        log.warning("an effect is parked", extra={**named, "error": error})
         with suppress(StoreError):
             await self._store.park(leased, error)
 
@@ -352,13 +360,14 @@ class Runner:
     async def _fire_timer(self, leased: Leased) -> None:
         effect = leased.effect
         assert isinstance(effect, FireTimer)  # dispatched by type
-        await self._store.transact(leased.run, TimerFired(effect.path, effect.n), settles=leased.id)
+        self._tell(await self._store.transact(leased.run, TimerFired(effect.path, effect.n), settles=leased.id))
 
     async def _resolve_people(self, leased: Leased) -> None:
         effect = leased.effect
         assert isinstance(effect, ResolvePeople)  # dispatched by type
         roster = await self._directory.resolve(effect.handles)
-        await self._store.transact(leased.run, PeopleResolved(effect.path, effect.round, roster), settles=leased.id)
+        event = PeopleResolved(effect.path, effect.round, roster)
+        self._tell(await self._store.transact(leased.run, event, settles=leased.id))
 
     async def _perform_action(self, leased: Leased) -> None:
         effect = leased.effect
@@ -380,7 +389,13 @@ class Runner:
             event = ActionFailed(
                 effect.path, effect.round, effect.attempt, str(error), error.retryable, error.retry_after
             )
-        await self._store.transact(leased.run, event, settles=leased.id)
+        self._tell(await self._store.transact(leased.run, event, settles=leased.id))
+
+    def _tell(self, run: Run) -> None:
+        """A run that failed is told of in the log too: its requester hears of it, its operator may have to act."""
+        if run.ending is not None and run.ending.outcome is Outcome.FAILED:
+            said = {"run": self._store.ids.run(run.id), "flow": run.flow, "reason": run.ending.reason}
+            log.warning("a run has failed", extra=said)
 
     async def _sync_card(self, leased: Leased) -> None:
         card = await self._store.read(lambda c, plans: reads.card_view(c, plans, leased))

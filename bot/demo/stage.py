@@ -92,7 +92,8 @@ async def stage(*, port: int = 0) -> AsyncIterator[Stage]:
 
 async def run(*, auto: bool, port: int) -> int:
     """Play by itself and return 0 if all went as it should, or serve the page until interrupted."""
-    logs.configure(level=logging.WARNING, machine=False)
+    # What goes wrong on purpose (a rejection, a refusal) is part of the play, and told by it.
+    logs.configure(level=logging.ERROR if auto else logging.WARNING, machine=False)
     if auto:
         from bot.demo.play import play
 

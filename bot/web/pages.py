@@ -190,8 +190,8 @@ class Pages:
             raise web.HTTPNotFound
         return self.message(
             "A run of a flow",
-            ["Its requester, its approvers and admins can look at it with a token of theirs:"],
-            commands=[f"signoff show {run}", f"GET {self._root}/api/v1/runs/{run}"],
+            ["Its requester, its approvers and admins can look at it: in Slack, or with a token of theirs."],
+            commands=[f"/approvals show {run}", f"signoff show {run}", f"GET {self._root}/api/v1/runs/{run}"],
         )
 
     async def _stylesheet(self, _request: web.Request) -> web.Response:

@@ -243,7 +243,11 @@ def _for_decision(
         return Slice(run, steps={})
     if suspension.closing is not None:
         return Slice(
-            run, steps={}, suspensions=_by_n([suspension]), people=load_people(connection, kept, suspension.closing.by)
+            run,
+            steps={},
+            suspensions=_by_n([suspension]),
+            mine=_mine(connection, run.id, event),
+            people=load_people(connection, kept, suspension.closing.by),
         )
     answered: dict[int, Answer] = {}
     if suspension.needed <= FEW:
@@ -254,8 +258,7 @@ def _for_decision(
         answered[suspension.n] = Answer(suspension, decisions)
     else:
         standing = _standing(connection, run.id, event.n)
-        row = connection.execute(_SELECT_MINE, (run.id, event.n, event.person)).fetchone()
-        mine = None if row is None else decision_of(row)
+        mine = _mine(connection, run.id, event)
     wait = plan.at(suspension.path).step.wait
     overdue = suspension.due is not None and now >= suspension.due
     # Nothing follows a decision that leaves it open. With a thousand people on one card, whose answers a later
@@ -277,6 +280,11 @@ def _for_decision(
         answers=slice_.answers,
         people=slice_.people,
     )
+
+
+def _mine(connection: Connection, run_id: int, event: DecisionMade) -> Decision | None:
+    row = connection.execute(_SELECT_MINE, (run_id, event.n, event.person)).fetchone()
+    return None if row is None else decision_of(row)
 
 
 def _standing(connection: Connection, run_id: int, n: int) -> dict[PersonId, Verdict]:

@@ -15,6 +15,9 @@ from flows.ports import Json
 
 MASK = "***"
 
+MAX_LEVELS = 90
+"""Lists and mappings within each other in a body that is parsed. A step's output bears 100, and the body is a part of it."""
+
 _SECRET = re.compile(r"(^|-)(authorization|cookie2?|token|secret|password|passwd|api-?key|apikey|signature)($|-)")
 
 # Codecs that are fast and only decode. Python knows others (idna, unicode_escape) that a server has no business naming.
@@ -52,10 +55,10 @@ class Answer:
             try:
                 value = json.loads(self.body, parse_constant=_refuse)
                 # A lone surrogate ("\ud800") is valid JSON and cannot be stored as UTF-8.
-                json.dumps(value, ensure_ascii=False).encode()
+                json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
             except (ValueError, RecursionError):
                 return self._text()  # not what it says; the flow may still want to see it
-            return value
+            return value if _levels(value) <= MAX_LEVELS else self._text()
         return self._text()
 
     def _text(self) -> str:
@@ -64,6 +67,16 @@ class Answer:
         except LookupError:
             name = "utf-8"
         return self.body.decode(name if name.startswith(_CHARSETS) else "utf-8", "replace")
+
+
+def _levels(value: Json) -> int:
+    """How many lists and mappings are within each other."""
+    levels = 0
+    layer = [value]
+    while layer := [each for each in layer if isinstance(each, list | dict)]:
+        levels += 1
+        layer = [inner for each in layer for inner in (each.values() if isinstance(each, dict) else each)]
+    return levels
 
 
 def _refuse(constant: str) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 
 import pytest
 
@@ -352,7 +353,7 @@ async def test_R17_on_a_full_disk_no_start_is_half_written_and_what_waits_can_st
     bot = await serve(gate=GATE, bulky=GATE.replace("flow: gate", "flow: bulky\ninputs: [{name: text, type: string}]"))
     run = await bot.start("gate")
     await bot.token("ann")
-    count = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM step_runs), (SELECT count(*) FROM effects)"
+    count = "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM step_runs), (SELECT count(*) FROM ledger)"
     await bot.app.store._writer.raw(_fill_up)
     before = await bot.app.store.read(lambda c, _: c.execute(count).fetchone())
 
@@ -363,9 +364,12 @@ async def test_R17_on_a_full_disk_no_start_is_half_written_and_what_waits_can_st
     shown = await bot.api("ann", "GET", f"runs/{bot.run_id(run)}")
     await bot.app.store._writer.raw(lambda c: c.execute("PRAGMA max_page_count = 1000000").fetchall())
     again = await bot.api("ann", "POST", "flows/bulky/runs", {"inputs": {"text": "x" * 3_000}})
+    await bot.time_passes("2s", steps=2)  # what could not be settled is tried again
 
-    assert {reply.status for reply in replies} == {503}
-    assert after == before
+    told = Counter(reply.status for reply in replies)  # one or two may fit into what was free in the last pages
+    assert told.keys() <= {201, 503}
+    assert told[503] > 10
+    assert after == tuple(rows + told[201] for rows in before)
     assert (shown.status, again.status) == (200, 201)
 
 

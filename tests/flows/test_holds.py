@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from flows.definition import Approval, Flow, Hold, Step
-from flows.errors import ActionError, Closed, InvalidForm, NotAllowed, NotAnApprover, RunFinished
+from flows.errors import ActionError, Closed, DecidedByYou, InvalidForm, NotAllowed, NotAnApprover, RunFinished
 from flows.testing import MONDAY, FlowTest
 
 ANN, BOB, CAY = "ann@example.com", "bob@example.com", "cay@example.com"
@@ -33,7 +33,7 @@ async def test_K1_a_bare_hold_waits_refuses_a_stranger_and_goes_on_once_the_requ
         assert [call.params for call in run.calls("log")] == [{"message": "Ann"}]
         resumed = run.steps["wait"].resumed
         assert (resumed["by"].email, resumed["at"]) == (ANN, (MONDAY + timedelta(hours=1)).isoformat())
-        with pytest.raises(Closed, match="resumed by Ann"):
+        with pytest.raises(DecidedByYou, match="resumed by Ann"):
             await t.resume(run, by=ANN)
         assert len(run.calls("log")) == 1
 

@@ -112,15 +112,15 @@ BUGS = [
         "quorum.tally(wait, suspension, standing)",
         "quorum.tally(wait, suspension, {**standing, **({0: event.verdict} if before else {})})",
     ),
-    Bug("the same answer counts again", MACHINE, "if before is not None and (before.verdict,", "if False and (before,"),
+    Bug("the same answer counts again", MACHINE, "        and not draft.secrets\n", "        and False\n"),
     Bug(
         "the digest is not checked", MACHINE, "event.digest is not None and event.digest != suspension.digest", "False"
     ),
     Bug(
         "a closed approval takes decisions",
         MACHINE,
-        "raise Closed(wording.closed(suspension, draft.slice.people))",
-        "pass",
+        "        raise Closed(became)\n",
+        "",
     ),
     Bug(
         "an older attempt's result is taken",

@@ -660,7 +660,8 @@ class Laws(RuleBasedStateMachine):
     def _reasons(self, run: int, suspension: Suspension, event: DecisionMade) -> set[type[Refused]]:
         """Every reason there is to refuse this decision, worked out from the flow and the people alone."""
         if suspension.closing is not None:
-            return {Closed}
+            said = self.runs[run].votes[suspension.n].get(self._one(event.person))
+            return {DecidedByYou} if said is not None and said[0] is event.verdict else {Closed}
         if suspension.due is not None and self.clock.now() >= suspension.due:
             return {Closed}
         watched, person = self.runs[run], self._one(event.person)

@@ -8,7 +8,7 @@ import pytest
 
 from flows.definition import Approval, Flow, Step
 from flows.engine import Once
-from flows.errors import Closed, DecidedByYou, UnknownFlow
+from flows.errors import DecidedByYou, UnknownFlow
 from flows.run import Door, Verdict
 from flows.store.sqlite import KeyReused
 from flows.testing import FlowTest
@@ -52,7 +52,7 @@ async def test_R3_the_same_click_after_a_restart_is_told_so_and_counts_once():
             await t.approve(run, by=BOB)
         await t.approve(run, by=CAY)
         await t.restart()
-        with pytest.raises(Closed):
+        with pytest.raises(DecidedByYou):
             await t.approve(run, by=CAY)
 
         assert len(run.calls()) == 1

@@ -1,11 +1,15 @@
 """Secrets stay secret: sealed in the store, open to ``with`` alone, masked in whatever comes back."""
 
+import json
+from datetime import timedelta
+
 import pytest
 
 from flows.definition import Approval, Flow, Step
+from flows.errors import Closed
 from flows.testing import FlowTest
 
-ANN, BOB = "ann@example.com", "bob@example.com"
+ANN, BOB, CAT = "ann@example.com", "bob@example.com", "cat@example.com"
 PIN = "4711-and-a-half"
 TOKEN = "tok-sesame-open"
 
@@ -65,3 +69,34 @@ async def test_what_only_looks_like_a_reference_opens_nothing(name):
 
         assert run.outcome == "succeeded"
         assert seen == [{"data": {"$secret": name}, "notes": {"$secret": name}}]
+
+
+async def test_what_is_sent_after_the_deadline_is_kept_nowhere(tmp_path):
+    """The deadline is acted on first, and then it is that which the ledger tells of, not what somebody sent."""
+    async with FlowTest(flow({}), people=[ANN, BOB], database=tmp_path / "signoff.db") as t:
+        run = await t.start(by=ANN, inputs={"token": TOKEN})
+        t.clock.set(t.clock.now() + timedelta(days=8))
+        with pytest.raises(Closed, match="deadline"):
+            await t.approve(run, by=BOB, form={"pin": PIN})
+        events = [json.loads(entry.payload)["event"] for entry in await t.ledger(run)]
+
+        assert run.outcome == "expired"
+        assert events[-1] == {"is": "TimerFired", "path": "gate", "n": 1}
+    assert PIN.encode() not in on_disk(tmp_path)
+
+
+async def test_a_secret_that_was_corrected_is_the_one_that_is_used():
+    seen = []
+    two = flow({"headers": {"X-Pin": "{{ steps.gate.decisions[0].form.pin }}"}})
+    gate = two.steps[0].model_copy(
+        update={"approval": two.steps[0].approval.model_copy(update={"quorum": 2, "approvers": (BOB, CAT)})}
+    )
+    two = two.model_copy(update={"steps": (gate, two.steps[1])})
+    async with FlowTest(two, people=[ANN, BOB, CAT], actions={"http.request": seen.append}) as t:
+        run = await t.start(by=ANN, inputs={"token": TOKEN})
+        await t.approve(run, by=BOB, form={"pin": "0000-mistyped"})
+        await t.approve(run, by=BOB, form={"pin": PIN})
+        assert run.suspension().approvals == 1
+        await t.approve(run, by=CAT, form={"pin": "5555-of-cat"})
+
+        assert seen == [{"headers": {"X-Pin": PIN}}]
