@@ -137,20 +137,15 @@ class EndedAnswer(Answer):
     reason: str | None = None
 
 
-class RunAnswer(Answer):
-    """One run; ``status`` is ``running``, ``waiting``, ``paused`` or the outcome. ``suspensions`` are the open ones."""
+class StatusAnswer(Answer):
+    """How a run stands: ``status`` is ``running``, ``waiting``, ``paused`` or the outcome.
+
+    All that a token without the scope ``read`` is told of the run that it starts or cancels.
+    """
 
     id: str
     status: str
-    flow: str
-    requester: Someone
-    started_at: datetime
     ended: EndedAnswer | None = None
-    inputs: Mapping[str, Json] = {}
-    steps: Sequence[StepAnswer] = ()
-    suspensions: Sequence[SuspensionAnswer] = ()
-    answered: Sequence[SuspensionAnswer] = ()
-    effects: Sequence[EffectAnswer] = ()
 
     @property
     def over(self) -> bool:
@@ -159,6 +154,19 @@ class RunAnswer(Answer):
     @property
     def reason(self) -> str | None:
         return self.ended.reason if self.ended else None
+
+
+class RunAnswer(StatusAnswer):
+    """One run. ``suspensions`` are the open ones."""
+
+    flow: str
+    requester: Someone
+    started_at: datetime
+    inputs: Mapping[str, Json] = {}
+    steps: Sequence[StepAnswer] = ()
+    suspensions: Sequence[SuspensionAnswer] = ()
+    answered: Sequence[SuspensionAnswer] = ()
+    effects: Sequence[EffectAnswer] = ()
 
 
 class _Page(Answer):
@@ -193,13 +201,13 @@ class ApiClient:
         if self._session is not None:
             await self._session.close()
 
-    async def start(self, flow: str, inputs: Mapping[str, Json], *, key: str) -> RunAnswer:
+    async def start(self, flow: str, inputs: Mapping[str, Json], *, key: str) -> StatusAnswer:
         """Start a run. The same ``key`` starts it once, however often this is called within 24 hours."""
         pause = _PAUSE
         for again in range(_STARTS - 1, -1, -1):
             try:
                 return await self._post(
-                    RunAnswer, "flows", flow, "runs", body={"inputs": dict(inputs)}, headers={"Idempotency-Key": key}
+                    StatusAnswer, "flows", flow, "runs", body={"inputs": dict(inputs)}, headers={"Idempotency-Key": key}
                 )
             except Unreachable:
                 if not again:
@@ -236,8 +244,8 @@ class ApiClient:
             body["comment"] = comment
         return await self._post(DecidedAnswer, "approvals", shown.id, "decisions", body=body)
 
-    async def cancel(self, run: str, *, reason: str | None = None) -> RunAnswer:
-        return await self._post(RunAnswer, "runs", run, "cancel", body={"reason": reason} if reason else {})
+    async def cancel(self, run: str, *, reason: str | None = None) -> StatusAnswer:
+        return await self._post(StatusAnswer, "runs", run, "cancel", body={"reason": reason} if reason else {})
 
     async def effects(self) -> list[EffectAnswer]:
         """The parked effects."""

@@ -3,22 +3,29 @@
 Slack is asked where it is connected; without it, people are their mail addresses. What was learned is kept as
 handles of one person, so that whoever clicks in Slack, follows a mail's link and calls the API fills one seat.
 "Not found" is an answer; "could not ask" is ``TryAgain`` and never makes a second person of somebody.
+
+A Slack id is one human's for ever. An address is whose Slack says it is now: it may be given to somebody new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from flows.clock import Clock
-from flows.errors import ActionError, TryAgain
-from flows.handles import is_email, is_group, is_slack, normalise
+from flows.errors import ActionError, NotAllowed, TryAgain
+from flows.handles import identity, is_email, is_group, is_slack, normalise
 from flows.people import Memberships, Person, PersonId, Roster
 from flows.store.sqlite import SqliteStore
 
 T = TypeVar("T")
+
+TRUSTED = timedelta(hours=24)
+"""How long Slack's last word that somebody is there is enough, while Slack cannot be asked: an outage is shorter."""
+
+_LEFT = "has left Slack"
 
 
 class Member(Protocol):
@@ -59,15 +66,17 @@ class People:
         self._store = store
         self._clock = clock
         self._slack = slack
-        self._admin_handles = frozenset(normalise(admin) for admin in admins)
+        self._admin_addresses = frozenset(identity(normalise(admin)) for admin in admins)
         self._admins: set[PersonId] = set()
+        self._present: dict[PersonId, datetime] = {}
+        """When Slack last said of somebody that they are there."""
 
     async def load_admins(self) -> None:
         """Find out who the admins are. Called at start; who turns up later is recognised when they do."""
-        for handle in sorted(self._admin_handles):
-            person = await self._store.find_person(handle)
+        for address in sorted(self._admin_addresses):
+            person = await self._store.find_person(address)
             if person is not None:
-                self._admins.add(person.id)
+                self._judge(person)
 
     # -- for the doors ------------------------------------------------------------------------------------------
 
@@ -85,7 +94,7 @@ class People:
             known = await self._store.find_person(f"{team}/{user}") if _too_often(refusal) else None
             if known is None:
                 raise
-            return known
+            return self._judge(known)
         if member is None:
             raise TryAgain("Slack does not know you. Please try again; if it stays like this, ask an admin.")
         return await self._of_member(member)
@@ -93,24 +102,42 @@ class People:
     async def by_email(self, email: str) -> Person:
         """The person who is reached by this mail address. Raises ``TryAgain`` where Slack cannot be asked."""
         handle = normalise(email)
-        if self._slack is not None:
-            member = (await self._ask(self._slack.by_email(handle)))[0]
-            if member is not None:
-                return await self._of_member(member)
+        found = await self._in_slack(handle)
+        if found is not None:
+            return found
         known = await self._store.find_person(handle)
-        return known or await self._know(Person(0, handle, email=handle), [handle])
+        return self._judge(known) if known else await self._know(Person(0, handle, email=handle), [handle])
 
     async def by_id(self, person: PersonId) -> Person | None:
         """The person behind an id that a link or a token carries; one that was merged away leads to who took over."""
         who = await self._store.person(person)
-        if who is not None and who.email in self._admin_handles:
+        if who is not None:
             # A token may have been made for an admin who had never come through a door before.
-            self._admins.add(who.id)
+            self._judge(who)
         if who is not None and who.slack is None and who.email is not None and self._slack is not None:
             # Whoever first came with a token is an address only, until Slack is asked who that is.
             with suppress(TryAgain):
                 return await self.by_email(who.email)
         return who
+
+    async def present(self, who: Person) -> Person:
+        """``who`` as Slack has them now, before they act by a link or a token, which outlive their account.
+
+        Raises ``NotAllowed`` where they have left, ``TryAgain`` where Slack cannot be asked and has not said for 24
+        hours that they are there. Whoever has no account in this workspace is taken as they are.
+        """
+        if self._slack is None or who.slack is None:
+            return who
+        try:
+            there = await self._still_there(who)
+        except TryAgain:
+            seen = self._present.get(who.id)
+            if seen is None or self._clock.now() - seen > TRUSTED:
+                raise
+            return who
+        if isinstance(there, str):
+            raise NotAllowed(f"{who.name} {_LEFT}. Nothing can be done in their name any more.")
+        return there
 
     async def known(self, handle: str) -> Person | None:
         """Who was seen under this handle before; nobody is asked, and nobody is made. Raises ``InvalidHandle``."""
@@ -160,11 +187,7 @@ class People:
     async def _one(self, handle: str) -> Person | str:
         """The person behind a handle, or why there is nobody."""
         if is_email(handle):
-            known = await self._store.find_person(handle)
-            if known is not None and known.slack is not None and self._slack is not None:
-                # Slack answers "not found" for somebody who has left; their id still tells that they were there.
-                return await self._still_there(known)
-            return await self.by_email(handle)
+            return await self._at(handle)
         assert is_slack(handle)  # handles are normalised: an address, a group or a Slack id
         team, _, user = handle.rpartition("/")
         if self._slack is None:
@@ -174,7 +197,29 @@ class People:
         member = (await self._ask(self._slack.user(user)))[0]
         if member is None:
             return "Slack knows no such user"
-        return "has left Slack" if member.deleted else await self._of_member(member)
+        return _LEFT if member.deleted else await self._of_member(member)
+
+    async def _at(self, address: str) -> Person | str:
+        """Who has a mail address now, or why nobody does."""
+        known = await self._store.find_person(address)
+        if known is None or known.slack is None or self._slack is None:
+            return await self.by_email(address)
+        # Whoever had it last is asked about first: Slack bears that twice as often as the search by address.
+        there = await self._still_there(known)
+        if isinstance(there, Person) and there.email == address:
+            return there
+        # Slack finds nobody for somebody who has left; their id still tells that they were there.
+        return await self._in_slack(address) or there
+
+    async def _in_slack(self, address: str) -> Person | None:
+        """Whom Slack finds by a mail address now, with its tag or without."""
+        if self._slack is None:
+            return None
+        for spelling in dict.fromkeys((address, identity(address))):
+            member = (await self._ask(self._slack.by_email(spelling)))[0]
+            if member is not None:
+                return await self._of_member(member)
+        return None
 
     async def _still_there(self, known: Person) -> Person | str:
         assert self._slack is not None
@@ -184,7 +229,8 @@ class People:
             return known
         member = (await self._ask(self._slack.user(user)))[0]
         if member is None or member.deleted:
-            return "has left Slack"
+            self._present.pop(known.id, None)
+            return _LEFT
         return await self._of_member(member)
 
     async def _group(self, handle: str) -> tuple[PersonId, ...] | None:
@@ -204,7 +250,10 @@ class People:
         # A stranger's mail address is their own workspace's word; see by_slack.
         email = normalise(member.email) if member.email and not member.stranger else None
         who = Person(0, member.name, email, slack, member.tz)
-        return await self._know(who, [slack, *([email] if email else [])])
+        person = await self._know(who, [slack, *([email] if email else [])])
+        if not member.deleted:
+            self._present[person.id] = self._clock.now()
+        return person
 
     async def _know(self, who: Person, handles: list[str]) -> Person:
         known = await self._store.find_person(handles[0])
@@ -213,9 +262,15 @@ class People:
             person = known
         else:
             person = await self._store.know(who, handles)
-        if not self._admin_handles.isdisjoint(handles):
-            self._admins.add(person.id)
-        return person
+        return self._judge(person)
+
+    def _judge(self, who: Person) -> Person:
+        """Settle whether they are an admin, by the address that they have now."""
+        if who.email is not None and identity(who.email) in self._admin_addresses:
+            self._admins.add(who.id)
+        else:
+            self._admins.discard(who.id)
+        return who
 
     async def _ask(self, question: Awaitable[tuple[T, datetime]]) -> tuple[T, datetime]:
         try:

@@ -62,13 +62,14 @@ class Performers:
         try:
             async with asyncio.timeout(step.timeout.total_seconds() if step.timeout and step.uses else None):
                 output = await self._perform(brief, step, hidden, call)
-            # Before anything walks through it, and before it is stored: what no parser takes could never be read again.
-            if (problem := not_json(output, "the output")) is not None:
-                raise ActionError(f"{step.uses or step.run} gave what is not JSON: {problem}")
         except TimeoutError as error:
             raise ActionError(f"no answer within {step.timeout}", retryable=True, uncertain=True) from error
         except ActionError as error:
             raise masked_error(error, hidden.values()) from None
+        # Before anything walks through it, and before it is stored: what no parser takes could never be read again.
+        if (problem := not_json(output, "the output")) is not None:
+            told = ActionError(f"{step.uses or step.run} gave what is not JSON: {problem}")
+            raise masked_error(told, hidden.values())
         output = masked(output, hidden.values())
         if len(to_json(output)) > MAX_OUTPUT:
             raise ActionError(f"the output is larger than {MAX_OUTPUT // 1024} KiB of JSON")

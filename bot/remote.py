@@ -17,7 +17,7 @@ from bot.client import (
     DecidedAnswer,
     DecisionAnswer,
     EffectAnswer,
-    RunAnswer,
+    StatusAnswer,
     SuspensionAnswer,
     Unreachable,
     Verdict,
@@ -60,7 +60,7 @@ def run(
     given = _pairs(inputs, "-i")
     clock = SystemClock()
 
-    async def act(api: ApiClient) -> RunAnswer:
+    async def act(api: ApiClient) -> StatusAnswer:
         started = await api.start(flow, given, key=key or secrets.token_urlsafe(16))
         if not wait:
             return started
@@ -193,7 +193,7 @@ def _ask(act: Callable[[ApiClient], Awaitable[T]], clock: Clock | None = None) -
     return asyncio.run(connected())
 
 
-async def _outcome(api: ApiClient, clock: Clock, run: RunAnswer) -> RunAnswer:
+async def _outcome(api: ApiClient, clock: Clock, run: StatusAnswer) -> StatusAnswer:
     pause, missed = _FIRST_LOOK, 0
     while not run.over:
         await clock.sleep(pause)

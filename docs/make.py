@@ -27,7 +27,7 @@ from bot.settings import MIN_SECRET, Settings
 from bot.web import api, models, server
 from bot.web.errors import _HTTP, ANSWERS, EXPIRED, FAULT, Answer
 from docs import examples
-from flows import definition, expressions, forms, functions, loader, people, runner
+from flows import definition, expressions, forms, functions, loader, opening, people, runner, strict_json
 from flows.durations import format_duration
 from flows.fields import MAX_LENGTH, MAX_OPTIONS, MAX_TEXT, MAX_VALUES, BaseField, Field
 from flows.schema import flow_schema
@@ -355,11 +355,14 @@ def limits() -> str:
         ("a text that an expression builds", f"{expressions.MAX_TEXT:,} characters"),
         ("a list that an expression builds or walks", f"{expressions.MAX_ITEMS:,} items"),
         ("a step's output", f"{_bytes(performers.MAX_OUTPUT)} of JSON"),
+        ("lists and mappings within each other, in a step's output", f"{strict_json.MAX_LEVELS} levels"),
         ("an answer that `http.request` reads", _bytes(http_request.MAX_BODY)),
         ("redirects that `http.request` follows", f"{http_request.MAX_REDIRECTS}"),
         ("actions at the same time", f"{places.actions}"),
         ("messages (cards and mails) at the same time", f"{places.messages}"),
         ("plain Python functions on threads at the same time", f"{functions.PLACES}"),
+        ("people and groups whom one wait asks", f"{opening.MAX_HANDLES:,}"),
+        ("a page of a list", f"{_bytes(api.MAX_PAGE)}, or one item"),
         ("a wait without a `timeout`", _time(definition.DEFAULT_TIMEOUT)),
         ("how long an Idempotency-Key is remembered", _time(sqlite.KEEP_STARTS)),
         ("how long Slack's answers about people are used again", _time(directory.TTL)),

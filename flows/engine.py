@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flows import views
 from flows.clock import Clock
-from flows.definition import Flow
+from flows.definition import Approval, Flow, Hold
 from flows.effects import PerformAction
 from flows.errors import NotAllowed, UnknownEffect, UnknownFlow, UnknownRun, UnknownSuspension
 from flows.events import ActionSkipped, CancelRequested, DecisionMade
@@ -21,10 +22,11 @@ from flows.fields import StringField
 from flows.forms import validate
 from flows.handles import InvalidHandle, normalise
 from flows.ids import Ids
+from flows.opening import MAX_HANDLES
 from flows.people import PersonId, Roster
 from flows.plan import Plan
 from flows.ports import Directory, Json
-from flows.quorum import MembershipsNeeded
+from flows.quorum import MembershipsNeeded, check_may_decide
 from flows.run import SECRET, Door, Run, Verdict
 from flows.store import outbox, reads
 from flows.store.sqlite import Key, SqliteStore, Start
@@ -148,6 +150,27 @@ class Engine:
             memberships = await self._directory.memberships(person, needed.groups)
             return await self._store.transact(run, replace(event, memberships=memberships), seal=self._vault.seal)
 
+    async def check_may_decide(self, view: SuspensionView, person: PersonId, *, as_admin: bool = True) -> None:
+        """Return if the person may answer this suspension now; else raise the ``Refused`` that ``decide`` would.
+
+        For a door that shows something before it decides. Raises ``UnknownSuspension`` for a delay, which asks nobody.
+        """
+        wait = view.step.wait
+        if not isinstance(wait, Approval | Hold):
+            raise UnknownSuspension("There is no such approval.")
+        check = partial(
+            check_may_decide,
+            wait,
+            view.suspension,
+            person,
+            requester=view.run.requester,
+            admin=as_admin and self._directory.is_admin(person),
+        )
+        try:
+            check(memberships=None)
+        except MembershipsNeeded as needed:
+            check(memberships=await self._directory.memberships(person, needed.groups))
+
     async def cancel(
         self,
         run: int,
@@ -269,6 +292,8 @@ class Engine:
                     handles.update(dict.fromkeys(map(normalise, value if isinstance(value, list) else [value])))
                 except (ExpressionError, InvalidHandle):
                     continue  # said by the step, when it is reached
+                if len(handles) > MAX_HANDLES:
+                    return None  # likewise, if they are those of one step
         return await self._directory.resolve(handles) if handles else None
 
 

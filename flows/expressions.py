@@ -65,7 +65,7 @@ _NESTING = 100  # of lists and mappings in a `with:`
 
 # A string (in which braces mean nothing), or what opens or closes a mapping or the expression itself.
 _BRACES: Final = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[{}]""", re.DOTALL)
-_STATEMENT: Final = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_STATEMENTS: Final = (("{%", "%}"), ("{#", "#}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +245,10 @@ def _split(source: str) -> Sequence[str | _Written]:
     while True:
         begin = source.find("{{", position)
         plain_text = source[position:] if begin < 0 else source[position:begin]
-        if statement := _STATEMENT.search(plain_text):
+        if (statement := _statement(plain_text)) is not None:
             raise _error_at(
                 source,
-                position + statement.start(),
+                position + statement,
                 "statements and comments have no place here, only expressions",
                 "Use `{{ a if b else c }}`, or an `if:` on the step; to write `{%` as text, use `{{ '{%' }}`.",
             )
@@ -270,6 +270,17 @@ def _split(source: str) -> Sequence[str | _Written]:
         inside = inside[1 if before else 0 : -1 if trimming else None]
         parts.append(_Written(inside, begin, source.count("\n", 0, begin) + 1))
         position = end + 2
+
+
+def _statement(plain_text: str) -> int | None:
+    """Where the first statement or comment begins."""
+    # Not a regular expression: each `{%` without an end would be looked after up to the end of the text.
+    found = []
+    for opens, closes in _STATEMENTS:
+        begin = plain_text.find(opens)
+        if begin >= 0 and plain_text.find(closes, begin + len(opens)) >= 0:
+            found.append(begin)
+    return min(found, default=None)
 
 
 def _end(source: str, begin: int) -> int:

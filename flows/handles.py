@@ -27,6 +27,16 @@ def normalise(handle: object) -> str:
     raise InvalidHandle(f"{shown} names nobody; write a mail address, an @group or a Slack user id like U024BE7LH")
 
 
+def identity(handle: str) -> str:
+    """What a handle, as ``normalise`` gives it, has in common with every other that reaches the same human.
+
+    ``ann+boss@`` ends in the mailbox of ``ann@``: a tag is the writer's, and makes nobody a second person. For telling
+    people apart only; mail goes to the address as it was given.
+    """
+    local, at, domain = handle.partition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}"
+
+
 def is_group(handle: str) -> bool:
     return handle.startswith("@")
 

@@ -17,6 +17,9 @@ from flows.plan import StepPlan
 from flows.quorum import Seats
 from flows.run import Kind, Suspension
 
+MAX_HANDLES = 1_000
+"""Approvers whom one wait may ask; each is looked up, and told."""
+
 
 def suspension(plan: StepPlan, values: Context, seats: Seats, *, n: int, round_: int, now: datetime) -> Suspension:
     """The suspension of a step that waits for people, rendered, without its digest.
@@ -68,12 +71,17 @@ def _told(opened: Suspension, person: PersonId, who: Person | None, place: str |
 
 
 def handles(plan: StepPlan, values: Context) -> tuple[str, ...]:
-    """The approvers' handles as rendered: a template may give one handle or a list of them."""
-    found: list[str] = []
+    """The approvers' handles as rendered: a template may give one handle or a list of them.
+
+    Raises ``InvalidHandle`` where one is none, and ``ExpressionError`` where they are more than ``MAX_HANDLES``.
+    """
+    found: dict[str, None] = {}
     for template in plan.handles:
         value = template.render(values)
-        found.extend(map(normalise, value if isinstance(value, list | tuple) else [value]))
-    return tuple(dict.fromkeys(found))
+        found.update(dict.fromkeys(map(normalise, value if isinstance(value, list | tuple) else [value])))
+        if len(found) > MAX_HANDLES:
+            raise ExpressionError(f"approvers: these are more than {MAX_HANDLES:,}; ask a group, or fewer people")
+    return tuple(found)
 
 
 def until(value: object, now: datetime) -> datetime:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from flows.context import Brief, Known
 from flows.errors import ActionError, UnknownAction
@@ -66,9 +71,15 @@ def _opened(values: Mapping[str, Json], hidden: frozenset[str], secrets: Mapping
 
 
 def masked(value: Any, hidden: Iterable[str]) -> Json:
-    """The value without the secrets that it may quote."""
-    # The longest first: one secret may be a part of another.
-    return _masked(value, sorted(filter(None, hidden), key=len, reverse=True))
+    """The value without the secrets that it may quote.
+
+    A secret is known in the spellings that it gets on its way: as it is, percent-encoded, in base64 (also where
+    that begins before the secret, as in ``Authorization: Basic`` with ``user:secret``), and escaped for JSON or HTML;
+    and a number is masked whose digits are the secret.
+    """
+    spellings = {spelling for secret in hidden for spelling in _spellings(secret)}
+    # The longest first: one may be a part of another.
+    return _masked(value, sorted(filter(None, spellings), key=len, reverse=True))
 
 
 def masked_error(error: ActionError, hidden: Iterable[str]) -> ActionError:
@@ -81,9 +92,51 @@ def masked_error(error: ActionError, hidden: Iterable[str]) -> ActionError:
     )
 
 
+_IN_PATHS = "/!$&'()*+,;=:@~"
+"""What a path of an address may hold as it is (RFC 3986, 3.3), besides letters and digits."""
+
+_IN_QUERIES = "/!$'()*,:@~?"
+"""What the value of a query may hold as it is, of those with a meaning there: not ``&``, ``=``, ``+`` and ``;``."""
+
+_MIN_BASE64 = 6
+"""Letters of base64 that are masked where they are a part of more; fewer would be found in words."""
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    yield secret
+    encoded = [quote(secret, safe=safe, errors="replace") for safe in ("", "/", _IN_PATHS, _IN_QUERIES)]
+    for text in (*encoded, *(text.replace("%20", "+") for text in encoded)):
+        yield text
+        yield re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text)
+    for ascii_only in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.replace("/", "\\/")
+    yield repr(secret)[1:-1]
+    for quotes in (True, False):
+        escaped = html.escape(secret, quote=quotes)
+        yield escaped
+        yield escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    yield from _in_base64(secret.encode(errors="replace"))
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """The letters that stand for the secret alone, after so many other bytes: base64 writes three bytes in four letters."""
+    for encode in (b64encode, urlsafe_b64encode):
+        yield encode(secret).decode()
+        for before in range(3):
+            letters = encode(bytes(before) + secret).decode()
+            whole = (before + len(secret)) * 8 // 6
+            alone = letters[-(-before * 8 // 6) : whole]
+            if len(alone) >= _MIN_BASE64:
+                yield alone
+
+
 def _masked(value: Any, hidden: list[str]) -> Json:
     if not hidden:
         return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return MASK if str(value) in hidden else value
     if isinstance(value, str):
         for secret in hidden:
             value = value.replace(secret, MASK)

@@ -120,6 +120,11 @@ class Decisions:
         if verdict is not Verdict.REJECT and not form_inputs.fits_modal(view.request.form, view.suspension.defaults):
             await self._replies.lead_to_page(click, reference, "This form is filled in on a page of its own.")
             return
+        # A form's defaults may show what only its approvers are to see.
+        refusal = await self._refusal(click.who, view)
+        if refusal is not None:
+            await self._replies.say(click, answers.refused(refusal))
+            return
         # The modal says what is asked now, so that is what its answer will be about; a card that was drawn before a
         # change has to be told apart all the same.
         note = None if reference.digest == view.suspension.digest else _CHANGED
@@ -257,6 +262,22 @@ class Decisions:
             return await self._engine.peek(reference.run, reference.n)
         except FlowError:
             return None
+
+    async def _refusal(self, who: Identity, view: SuspensionView) -> FlowError | None:
+        """Why this person may not answer, as the engine says; None where they may."""
+        try:
+            person = await self._people.by_slack(who.team, who.user)
+        except TryAgain as refusal:
+            # Who has been here before is known by that id. Whether it counts is asked again when the form comes.
+            known = await self._people.known(f"{who.team}/{who.user}")
+            if known is None:
+                return refusal
+            person = known
+        try:
+            await self._engine.check_may_decide(view, person.id)
+        except FlowError as refusal:
+            return refusal
+        return None
 
     async def _known(self, who: Identity) -> Person | None:
         try:

@@ -7,7 +7,8 @@ its scopes, and an admin's rights take the scope ``admin`` and a person who is o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,7 @@ from pydantic_core import from_json
 from bot.people import People
 from bot.web import models
 from bot.web.bearer import Caller, Tokens
-from bot.web.bodies import approval_body, effect_body, flow_body, run_body
+from bot.web.bodies import approval_body, effect_body, flow_body, listed_approval_body, run_body
 from bot.web.errors import FAULT, Answer, BadRequest, answer_to, sentence
 from flows.engine import Engine, Once
 from flows.errors import (
@@ -41,6 +42,15 @@ Sent = TypeVar("Sent", bound=models.Request)
 
 ROOT = "/api/v1"
 _MAX_KEY = 255
+
+MAX_PROBLEMS = 20
+"""Keys of a body of which one answer says what is wrong; nobody mends more at a time, and a body may have 70,000."""
+
+MAX_PAGE = 2 * 1024 * 1024
+"""Bytes after which a page of a list ends, unless it would be empty."""
+
+_AT_A_TIME = 20  # approvals that are read together: each may come with a MiB that a list does not show
+_SHOWN_NAME = 100  # characters of a field's name, which is the caller's to choose
 
 
 class Api:
@@ -89,7 +99,7 @@ class Api:
             raise BadRequest(f"An Idempotency-Key has 1 to {_MAX_KEY} printable ASCII characters.")
         once = Once(caller.token.id, key) if key is not None else None
         run, new = await self._engine.start(flow, caller.person.id, sent.inputs, once=once, via_token=self._via(caller))
-        response = reply(await self._run_body(run.id, caller), status=201)
+        response = reply(await self._told(run.id, caller), status=201)
         response.headers["Location"] = f"{ROOT}/runs/{self._engine.ids.run(run.id)}"
         if not new:
             response.headers["Idempotent-Replayed"] = "true"
@@ -111,7 +121,12 @@ class Api:
             via_token=self._via(caller),
             as_admin=caller.as_admin,
         )
-        return reply(await self._run_body(run, caller))
+        return reply(await self._told(run, caller))
+
+    async def _told(self, run: int, caller: Caller) -> models.Run | models.RunStatusOnly:
+        """The run that the caller did something to; what else there is to know of it takes the scope ``read``."""
+        body = await self._run_body(run, caller)
+        return body if caller.may_read else models.RunStatusOnly(id=body.id, status=body.status)
 
     async def _run_body(self, run: int, caller: Caller) -> models.Run:
         view = await self._engine.run(run, caller.person.id, as_admin=caller.as_admin)
@@ -127,19 +142,33 @@ class Api:
 
     async def _approvals(self, request: web.Request, caller: Caller) -> web.Response:
         query = _checked(models.ListApprovals, {key: value for key, value in request.query.items() if key in _QUERY})
-        # One more than is shown tells whether there is more.
-        limit, offset = query.limit + 1, query.offset
+        listed = await self._listed(query, caller)
+        items: list[str] = []
+        size = 0
+        while True:
+            # One more than is shown tells whether there is more.
+            wanted = min(_AT_A_TIME, query.limit - len(items))
+            views = await listed(limit=wanted + 1, offset=query.offset + len(items))
+            for view in views[:wanted]:
+                item = listed_approval_body(view, self._engine.ids).model_dump_json()
+                size += len(item.encode())
+                if items and size > MAX_PAGE:
+                    return _page(items, query.offset)
+                items.append(item)
+            if len(views) <= wanted:
+                return _page(items, None)
+            if len(items) == query.limit:
+                return _page(items, query.offset)
+
+    async def _listed(self, query: models.ListApprovals, caller: Caller) -> _Listing:
+        """What reads the list that is asked for."""
         me = caller.person.id
         if query.approver is not None:
             approver = await self._approver(query.approver, caller)
-            views = [] if approver is None else await self._engine.waiting_for(approver, limit=limit, offset=offset)
-        elif caller.as_admin and self._people.is_admin(me):
-            views = await self._engine.waiting(limit=limit, offset=offset)
-        else:
-            views = await self._engine.waiting_around(me, limit=limit, offset=offset)
-        items = [approval_body(view, self._engine.ids) for view in views[: query.limit]]
-        more = len(views) > query.limit
-        return reply(models.Approvals(items=items, next_offset=offset + query.limit if more else None))
+            return _nothing if approver is None else partial(self._engine.waiting_for, approver)
+        if caller.as_admin and self._people.is_admin(me):
+            return self._engine.waiting
+        return partial(self._engine.waiting_around, me)
 
     async def _approver(self, who: str, caller: Caller) -> PersonId | None:
         """Whose approvals are asked for. None: somebody who is not known, for whom nothing waits."""
@@ -177,27 +206,31 @@ class Api:
             )
         except DecidedByYou as already:
             now = await self._view(request, caller)
-            return reply(self._decided(now, now.run, counted=False, detail=str(already)))
+            return reply(self._decided(now, now.run, caller, counted=False, detail=str(already)))
         except (Closed, ChangedSinceShown) as refusal:
             # The caller gets what there is now with it, so that they need not ask again.
-            return self._with_view(refusal, await self._view(request, caller))
+            return self._with_view(refusal, await self._view(request, caller), caller)
         now = await self._view(request, caller)
-        return reply(self._decided(now, run, counted=True, detail="Your decision is counted."), status=201)
+        return reply(self._decided(now, run, caller, counted=True, detail="Your decision is counted."), status=201)
 
-    def _decided(self, view: SuspensionView, run: Run, *, counted: bool, detail: str) -> models.Decided:
+    def _decided(self, view: SuspensionView, run: Run, caller: Caller, *, counted: bool, detail: str) -> models.Decided:
         status = run.ending.outcome.value if run.ending else run.status.value
         return models.Decided.model_validate(
             {
                 "counted": counted,
                 "detail": detail,
-                "approval": approval_body(view, self._engine.ids),
+                "approval": self._shown(view, caller),
                 "run_status": status,
             }
         )
 
-    def _with_view(self, refusal: Refused, view: SuspensionView) -> web.Response:
+    def _with_view(self, refusal: Refused, view: SuspensionView, caller: Caller) -> web.Response:
         closing = view.suspension.closing
-        return problem(refusal, closed=closing.how if closing else None, approval=approval_body(view, self._engine.ids))
+        return problem(refusal, closed=closing.how if closing else None, approval=self._shown(view, caller))
+
+    def _shown(self, view: SuspensionView, caller: Caller) -> models.Approval | None:
+        """The approval, for who may read with this token."""
+        return approval_body(view, self._engine.ids) if caller.may_read else None
 
     async def _view(self, request: web.Request, caller: Caller) -> SuspensionView:
         found = self._engine.ids.parse_suspension(request.match_info["approval"])
@@ -235,12 +268,29 @@ class Api:
         return effect
 
 
+class _Listing(Protocol):
+    def __call__(self, *, limit: int, offset: int) -> Awaitable[list[SuspensionView]]: ...
+
+
+async def _nothing(*, limit: int, offset: int) -> list[SuspensionView]:  # noqa: ARG001 -- a _Listing of whom nobody knows
+    return []
+
+
 _QUERY = models.ListApprovals.model_fields.keys()
 
 
 def reply(body: BaseModel, *, status: int = 200) -> web.Response:
     """A body as JSON."""
     return web.Response(text=body.model_dump_json(), status=status, content_type="application/json")
+
+
+def _page(items: list[str], offset: int | None) -> web.Response:
+    """``models.Approvals``, of items that are written out already: their size has been looked at. ``offset`` is that of
+    the page, None for the last one."""
+    following = "null" if offset is None else str(offset + len(items))
+    return web.Response(
+        text=f'{{"items":[{",".join(items)}],"next_offset":{following}}}', content_type="application/json"
+    )
 
 
 def problem(error: Exception, *, closed: Close | None = None, approval: models.Approval | None = None) -> web.Response:
@@ -283,7 +333,8 @@ def _checked(model: type[Sent], document: object) -> Sent:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise InvalidForm({_where(one["loc"]): f"{one['msg']}." for one in error.errors()}) from None
+        first = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_PROBLEMS]
+        raise InvalidForm({_where(one["loc"])[:_SHOWN_NAME]: f"{one['msg']}." for one in first}) from None
 
 
 def _where(location: tuple[int | str, ...]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.people import People
 from bot.tokens import PREFIX, digest
 from bot.web.errors import OutOfScope, Unauthorized
 from flows.clock import Clock
+from flows.errors import TryAgain
 from flows.instants import to_ms
 from flows.people import Person, PersonId
 from flows.store.sqlite import SqliteStore
@@ -26,15 +27,23 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A person, by a token of theirs."""
+    """A person, by a token of theirs. ``unsure``: why nobody can say now whether they are still there."""
 
     person: Person
     token: Token
+    unsure: TryAgain | None = None
 
     def needs(self, scope: str) -> None:
-        """Raise ``OutOfScope`` where the token is not for this."""
+        """Raise ``OutOfScope`` where the token is not for this, ``TryAgain`` where more than reading takes being sure."""
         if scope not in self.token.scopes:
             raise OutOfScope(f"This takes a token with the scope {scope}.")
+        if self.unsure is not None and scope != "read":
+            raise self.unsure
+
+    @property
+    def may_read(self) -> bool:
+        """Whether answers may say more than what became of the request."""
+        return "read" in self.token.scopes
 
     @property
     def as_admin(self) -> bool:
@@ -51,7 +60,7 @@ class Tokens:
         self._clock = clock
 
     async def caller(self, authorization: str | None) -> Caller:
-        """Whom the header names. Raises ``Unauthorized``, alike for every reason."""
+        """Whom the header names. Raises ``Unauthorized``, alike for every reason; ``NotAllowed`` for who has left Slack."""
         scheme, _, secret = (authorization or "").strip().partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret.startswith(PREFIX) or not secret.isascii():
@@ -62,7 +71,11 @@ class Tokens:
         person = await self._people.by_id(token.person) if token else None
         if token is None or person is None:
             raise Unauthorized
-        return Caller(person, token)
+        caller = Caller(person, token)
+        try:
+            return replace(caller, person=await self._people.present(person))
+        except TryAgain as refusal:
+            return replace(caller, unsure=refusal)
 
 
 def _good(connection: sqlite3.Connection, hashed: bytes, now: int) -> Token | None:

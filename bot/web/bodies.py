@@ -52,12 +52,26 @@ def run_body(view: RunView, ids: Ids) -> models.Run:
     )
 
 
+LISTED_TEXT = 500
+"""Characters of a text in a list, and of the JSON of a list or mapping there."""
+
+
 def approval_body(view: SuspensionView, ids: Ids) -> models.Approval:
     """An approval or a hold; not for a delay, of which nobody is asked anything."""
+    return _approval(view, ids, _Whole())
+
+
+def listed_approval_body(view: SuspensionView, ids: Ids) -> models.Approval:
+    """The same as an item of a list: what is long is shortened before it is copied."""
+    return _approval(view, ids, _Shortened())
+
+
+def _approval(view: SuspensionView, ids: Ids, given: _Whole) -> models.Approval:
     request, suspension = view.request, view.suspension
+    defaults = given.values(check_defaults(request.form, request.defaults))
     return models.Approval.model_validate(
         {
-            **_in_common(view, ids),
+            **_in_common(view, ids, given),
             "run": ids.run(view.run.id),
             "flow": view.plan.flow.flow,
             "flow_title": request.flow,
@@ -65,14 +79,15 @@ def approval_body(view: SuspensionView, ids: Ids) -> models.Approval:
             "step_title": request.step,
             "digest": suspension.digest.hex(),
             "requester": _person(view.requester, ids),
-            "inputs": _plain(request.inputs),
-            "show": _plain(request.show),
-            "form": _fields(request.form, check_defaults(request.form, request.defaults)),
+            "inputs": given.values(request.inputs),
+            "show": given.values(request.show),
+            "form": _fields(request.form, defaults),
             "form_schema": json_schema_of(request.form),
             "approvers": [_person(view.person(person), ids) for person in suspension.approvers.people],
             "groups": list(suspension.approvers.groups),
             "gaps": [models.Gap(handle=handle, reason=reason) for handle, reason in suspension.approvers.gaps],
             "missing": view.missing,
+            "shortened": given.shortened,
         }
     )
 
@@ -95,24 +110,24 @@ def status_of(suspension: run.Suspension) -> str:
     return suspension.closing.how.value if suspension.closing else "pending"
 
 
-def _in_common(view: SuspensionView, ids: Ids) -> dict[str, object]:
+def _in_common(view: SuspensionView, ids: Ids, given: _Whole) -> dict[str, object]:
     suspension = view.suspension
     return {
         "id": ids.suspension(view.run.id, suspension.n),
         "kind": suspension.kind,
         "status": status_of(suspension),
-        "ask": suspension.ask,
+        "ask": given.text(suspension.ask),
         "opened_at": suspension.opened_at,
         "due": suspension.due,
         "needed": suspension.needed,
         "approvals": view.approvals,
-        "decisions": [_decision(view, decision, ids) for decision in view.decisions],
+        "decisions": [_decision(view, decision, ids, given) for decision in view.decisions],
         "closed": _closed(view, ids),
     }
 
 
 def _suspension(view: SuspensionView, ids: Ids) -> models.Suspension:
-    return models.Suspension.model_validate({**_in_common(view, ids), "step": view.suspension.path})
+    return models.Suspension.model_validate({**_in_common(view, ids, _Whole()), "step": view.suspension.path})
 
 
 def _closed(view: SuspensionView, ids: Ids) -> models.Closed | None:
@@ -122,14 +137,14 @@ def _closed(view: SuspensionView, ids: Ids) -> models.Closed | None:
     return models.Closed(how=closing.how, at=closing.at, by=[_person(view.person(one), ids) for one in closing.by])
 
 
-def _decision(view: views.SuspensionView, decision: run.Decision, ids: Ids) -> models.Decision:
+def _decision(view: views.SuspensionView, decision: run.Decision, ids: Ids, given: _Whole) -> models.Decision:
     return models.Decision(
         person=_person(view.person(decision.person), ids),
         verdict=decision.verdict,
         at=decision.at,
         door=decision.door,
-        comment=decision.comment,
-        form=_plain(mask(view.request.form, decision.values)),
+        comment=None if decision.comment is None else given.text(decision.comment),
+        form=given.values(mask(view.request.form, decision.values)),
         digest=decision.digest.hex() if decision.digest is not None else None,
     )
 
@@ -165,3 +180,38 @@ def _fields(fields: Sequence[Field], rendered: Mapping[str, Json]) -> list[dict[
 def _plain(value: Json) -> Json:
     """A copy without the engine's read-only mappings, which pydantic takes for no JSON."""
     return json.loads(json.dumps(value, default=dict))
+
+
+class _Whole:
+    """What people wrote and what flows computed, as it is."""
+
+    shortened = False
+
+    def text(self, text: str) -> str:
+        return text
+
+    def values(self, values: Mapping[str, Json]) -> dict[str, Json]:
+        return {name: _plain(value) for name, value in values.items()}
+
+
+class _Shortened(_Whole):
+    """The same, with ``LISTED_TEXT`` characters of each."""
+
+    def text(self, text: str) -> str:
+        if len(text) <= LISTED_TEXT:
+            return text
+        self.shortened = True
+        return text[: LISTED_TEXT - 1] + "…"
+
+    def values(self, values: Mapping[str, Json]) -> dict[str, Json]:
+        return {name: self._value(value) for name, value in values.items()}
+
+    def _value(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if len(json.dumps(value, default=dict, ensure_ascii=False)) <= LISTED_TEXT:
+            return _plain(value)
+        self.shortened = True
+        return None

@@ -106,7 +106,9 @@ class Gap(Response):
 class Approval(Response):
     """One approval or hold as it stands.
 
-    ``inputs`` has secrets masked. ``form`` describes the fields as the flow does, ``form_schema`` is JSON Schema of
+    In a list, ``ask``, comments, and the values of ``inputs``, ``show`` and ``form`` are shortened where they are long: a
+    text is cut after 500 characters and ends in ``…``, a list or a mapping of more than that is null. ``shortened`` says
+    whether any is; ``GET /api/v1/approvals/{id}`` gives the whole. ``inputs`` has secrets masked. ``form`` describes the fields as the flow does, ``form_schema`` is JSON Schema of
     the values. ``needed`` people have to say yes, ``approvals`` have, ``missing`` have not.
     """
 
@@ -135,10 +137,11 @@ class Approval(Response):
     missing: int
     decisions: list[Decision]
     closed: Closed | None
+    shortened: bool
 
 
 class Approvals(Response):
-    """``next_offset`` is where the list goes on, null at its end."""
+    """``next_offset`` is where the list goes on, null at its end. A page of large approvals has fewer than ``limit``."""
 
     items: list[Approval]
     next_offset: int | None
@@ -209,12 +212,22 @@ class Run(Response):
     effects: list[Effect]
 
 
+class RunStatusOnly(Response):
+    """What ``start`` and ``cancel`` answer to a token without the scope ``read``, instead of a Run."""
+
+    id: str
+    status: RunStatus
+
+
 class Decided(Response):
-    """What became of a decision. ``counted`` is false where the same had been said already; ``detail`` says so."""
+    """What became of a decision. ``counted`` is false where the same had been said already; ``detail`` says so.
+
+    ``approval`` is null for a token without the scope ``read``.
+    """
 
     counted: bool
     detail: str
-    approval: Approval
+    approval: Approval | None
     run_status: RunStatus
 
 
@@ -242,7 +255,9 @@ class Freed(Response):
 
 
 class Problem(Response):
-    """RFC 9457. ``fields`` says what is wrong with which value, ``approval`` is the approval as it stands now."""
+    """RFC 9457. ``fields`` says what is wrong with which value, and names 20 unknown ones at most. ``approval`` is the
+    approval as it stands now; a token without the scope ``read`` does not get it.
+    """
 
     type: str
     title: str

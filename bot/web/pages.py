@@ -22,7 +22,7 @@ from bot.web.errors import Answer, BadRequest, NotThisPage, answer_to, sentence
 from bot.web.widgets import Typed, values_of
 from flows.clock import Clock
 from flows.engine import Engine
-from flows.errors import ChangedSinceShown, DecidedByYou, InvalidForm, LinkInvalid, Refused
+from flows.errors import ChangedSinceShown, DecidedByYou, InvalidForm, LinkInvalid, Refused, TryAgain
 from flows.links import INVALID, Keyring, Purpose
 from flows.people import Person
 from flows.run import Door, Verdict
@@ -77,13 +77,13 @@ class Pages:
 
     async def _show(self, request: web.Request) -> web.Response:
         token = _token(request)
-        view, reader = await self._open(token)
+        view, reader, _ = await self._open(token)
         return self._page(request, token, view, reader)
 
     async def _decide(self, request: web.Request) -> web.Response:
         self._check_same_origin(request)
         token = _token(request)
-        view, reader = await self._open(token)
+        view, reader, unsure = await self._open(token)
         typed = await _typed(request)
         try:
             digest = self._check_shown(request, token, typed)
@@ -91,6 +91,8 @@ class Pages:
             # Nothing of what came is kept: who knows who filled it in.
             return self._page(request, token, view, reader, error=error)
         try:
+            if unsure is not None:
+                raise unsure
             await self._engine.decide(
                 view.run.id,
                 view.suspension.n,
@@ -104,18 +106,25 @@ class Pages:
         except (Refused, StoreError) as error:
             if isinstance(error, StoreError):
                 log.exception("a decision could not be recorded")
-            view, reader = await self._open(token)
+            if error is not unsure:
+                view, reader, _ = await self._open(token)
             return self._page(request, token, view, reader, error=error, typed=typed)
         raise web.HTTPSeeOther(f"{self._root}/a/{token}")
 
-    async def _open(self, token: str) -> tuple[SuspensionView, Person]:
-        """The approval that a link is for, and its person. Raises ``LinkInvalid`` or ``LinkExpired``."""
+    async def _open(self, token: str) -> tuple[SuspensionView, Person, TryAgain | None]:
+        """The approval that a link is for, its person, and why nobody can say now whether they are still there.
+
+        Raises ``LinkInvalid``, ``LinkExpired``, or ``NotAllowed`` where the person has left Slack.
+        """
         link = self._links.open(token)
         view = self._links.check_current(link, await self._engine.peek(link.run, link.n))
         reader = await self._people.by_id(link.person)
         if reader is None or view.step.wait is None:
             raise LinkInvalid(INVALID)
-        return view, reader
+        try:
+            return view, await self._people.present(reader), None
+        except TryAgain as refusal:
+            return view, reader, refusal
 
     def _page(
         self,

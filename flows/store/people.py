@@ -1,4 +1,7 @@
-"""People and their handles as rows. Functions over ``sqlite3.Connection``, inside a transaction."""
+"""People and their handles as rows. Functions over ``sqlite3.Connection``, inside a transaction.
+
+A handle's row is that of its ``identity``: all the spellings of a mailbox are one row, and lead to one human.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
+from flows.handles import identity
 from flows.people import Person, PersonId
 from flows.store.kept import Kept
 from flows.store.slices import load_people
@@ -15,7 +19,7 @@ Connection = sqlite3.Connection
 
 def find(connection: Connection, handle: str) -> Person | None:
     """Who stands behind a handle that was seen before."""
-    row = connection.execute("SELECT person FROM handles WHERE handle = ?", (handle,)).fetchone()
+    row = connection.execute("SELECT person FROM handles WHERE handle = ?", (identity(handle),)).fetchone()
     return None if row is None else load_people(connection, Kept(), [row[0]]).get(row[0])
 
 
@@ -38,8 +42,21 @@ def add(connection: Connection, who: Person, handles: Iterable[str]) -> Person:
 def attach(connection: Connection, person: PersonId, handles: Iterable[str]) -> None:
     """Let handles that stand for nobody yet stand for this person."""
     connection.executemany(
-        "INSERT OR IGNORE INTO handles (handle, person) VALUES (?, ?)", [(handle, person) for handle in handles]
+        "INSERT OR IGNORE INTO handles (handle, person) VALUES (?, ?)",
+        [(identity(handle), person) for handle in handles],
     )
+
+
+def hand_over(connection: Connection, handle: str, holder: Person, to: PersonId) -> None:
+    """An address is ``to``'s from now on: no mail for its former holder goes there any more."""
+    connection.execute("UPDATE handles SET person = ? WHERE handle = ?", (to, identity(handle)))
+    if holder.email == handle:
+        update(connection, replace(holder, email=None))
+
+
+def are_two(slack: str | None, other: str | None) -> bool:
+    """Whether these are two users of Slack. Nobody becomes another user; they may come to belong to another workspace."""
+    return slack is not None and other is not None and slack.rpartition("/")[2] != other.rpartition("/")[2]
 
 
 def update(connection: Connection, who: Person) -> None:

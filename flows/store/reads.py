@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,14 @@ from flows.store.slices import load_all_steps, load_decisions, load_known, load_
 from flows.views import ParkedEffect, RunView, SuspensionView
 
 Connection = sqlite3.Connection
+
+
+# Somebody may be asked by name and as a member of a group at once.
+_SEATED = "SELECT DISTINCT seats.run, seats.n FROM json_each(?) seat JOIN seats ON seats.who = seat.value"
+_REQUESTED = (
+    "SELECT s.run, s.n FROM suspensions s JOIN runs r ON r.id = s.run "
+    "WHERE s.how IS NULL AND s.kind <> 2 AND r.requester = ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +84,24 @@ def waiting(
     """
     if seats is None:
         rows = connection.execute(
-            f"SELECT run, {SUSPENSION} FROM suspensions WHERE how IS NULL AND kind <> 2 "
-            "ORDER BY due IS NULL, due, run, n LIMIT ? OFFSET ?",
+            "WITH page (run, n) AS ("
+            " SELECT run, n FROM suspensions WHERE how IS NULL AND kind <> 2"
+            " ORDER BY due IS NULL, due, run, n LIMIT ? OFFSET ?) "
+            f"SELECT run, {SUSPENSION} FROM page JOIN suspensions USING (run, n) ORDER BY due IS NULL, due, run, n",
             (limit, offset),
         ).fetchall()
     else:
-        found: dict[tuple[int, int], None] = {}
-        for seat in seats:
-            found.update(dict.fromkeys(connection.execute("SELECT run, n FROM seats WHERE who = ?", (seat,))))
-        if requester is not None:
-            requested = connection.execute(
-                "SELECT s.run, s.n FROM suspensions s JOIN runs r ON r.id = s.run "
-                "WHERE s.how IS NULL AND s.kind <> 2 AND r.requester = ?",
-                (requester,),
-            )
-            found.update(dict.fromkeys(requested))
-        loaded = [
-            (run, row)
-            for run, n in found
-            for row in connection.execute(f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? AND n = ?", (run, n))
-        ]
-        ordered = sorted(loaded, key=lambda one: (one[1][6] is None, one[1][6] or 0, one[0], one[1][0]))
-        rows = [(run, *row) for run, row in ordered[offset : offset + limit]]
+        around = _SEATED if requester is None else f"{_SEATED} UNION {_REQUESTED}"
+        given = (json.dumps(list(seats)), *(() if requester is None else (requester,)))
+        # In order before they are read: a row may be large, and only those of one page are wanted.
+        rows = connection.execute(
+            f"WITH around (run, n) AS ({around}), "
+            "page (run, n) AS ("
+            " SELECT run, n FROM around JOIN suspensions USING (run, n)"
+            " ORDER BY due IS NULL, due, run, n LIMIT ? OFFSET ?) "
+            f"SELECT run, {SUSPENSION} FROM page JOIN suspensions USING (run, n) ORDER BY due IS NULL, due, run, n",
+            (*given, limit, offset),
+        ).fetchall()
     views = []
     for run_id, *row in rows:
         plan, run = load_run(connection, kept, run_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -24,6 +25,7 @@ from flows.context import Brief, Known
 from flows.effects import Lane, Leased, PerformAction
 from flows.errors import ConfigError, Refused
 from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged
+from flows.handles import identity
 from flows.ids import Ids
 from flows.instants import from_ms, to_ms, whole
 from flows.people import Person, PersonId, Roster
@@ -41,6 +43,8 @@ T = TypeVar("T")
 Ready = Callable[[Sequence[Leased]], None]
 
 Seal = Callable[[str, str], bytes]
+
+_MODE = 0o600
 
 _NUMBERED_SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,7 +98,7 @@ class SqliteStore:
     @classmethod
     async def open(cls, path: Path, *, clock: Clock, public_url: str = "") -> SqliteStore:
         """Take the lock, migrate, start an epoch. Raises ``ConfigError`` where that is not possible."""
-        lock = FileLock(f"{path}.lock")
+        lock = FileLock(f"{path}.lock", mode=_MODE)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -103,11 +107,12 @@ class SqliteStore:
             raise ConfigError([f"{path} cannot be locked: {error.strerror}"]) from error
         writer: Worker | None = None
         try:
+            _create(path)
             writer = await Worker.open(path, writes=True, on_open=_prepare)
             await writer.raw(migrate)
             seed, epoch, newest, effects = await writer.run(lambda c: _begin_epoch(c, clock.now()))
             reader = await Worker.open(path, writes=False, on_open=_prepare_reader)
-        except (sqlite3.Error, MigrationError, StoreError) as error:
+        except (OSError, sqlite3.Error, MigrationError, StoreError) as error:
             if writer is not None:
                 await writer.close()
             lock.release()
@@ -298,13 +303,22 @@ class SqliteStore:
 
         Handles that stood for several humans merge them, and everything open is recounted, in the same
         transaction: in between, one human could fill two seats.
+
+        Two users of Slack are never one human. An address that stood for another user is handed over to ``who``, and
+        nothing else of that user's: it was given to somebody new. Only a bare address is: ``ann+2@`` for a second
+        account leaves ``ann@`` where it is.
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Person, list[Leased]]:
             self._kept.people_change()
-            known = dict.fromkeys(one.id for handle in handles if (one := people.find(connection, handle)) is not None)
+            holders = {handle: one for handle in handles if (one := people.find(connection, handle)) is not None}
+            slack = who.slack or next((one.slack for one in holders.values() if one.slack is not None), None)
+            others_own = {handle: one for handle, one in holders.items() if people.are_two(one.slack, slack)}
+            known = dict.fromkeys(one.id for handle, one in holders.items() if handle not in others_own)
             if not known:
-                return people.add(connection, who, handles), []
+                person = people.add(connection, who, handles)
+                self._hand_over(connection, others_own, person.id)
+                return person, []
             kept, *others = known
             leased: list[Leased] = []
             for gone in others:
@@ -314,16 +328,22 @@ class SqliteStore:
                 kept,
                 who.name,
                 who.email or (before.email if before else None),
-                who.slack or (before.slack if before else None),
+                who.slack or (before.slack if before else None) or slack,
                 who.tz or (before.tz if before else None),
             )
             if person != before:
                 people.update(connection, person)
             people.attach(connection, kept, handles)
+            self._hand_over(connection, others_own, kept)
             return person, leased
 
         person, _ = await self._write(work, ready=lambda result: result[1])
         return person
+
+    def _hand_over(self, connection: sqlite3.Connection, holders: Mapping[str, Person], to: PersonId) -> None:
+        for handle, holder in holders.items():
+            if identity(handle) == handle:
+                people.hand_over(connection, handle, holder, to)
 
     def _merge(self, connection: sqlite3.Connection, kept: PersonId, gone: PersonId) -> list[Leased]:
         concerned = people.concerned(connection, gone)
@@ -429,6 +449,16 @@ def _started_before(connection: sqlite3.Connection, once: Key, now: datetime) ->
     if row[1] not in once.request:
         raise KeyReused("This Idempotency-Key was used for another request already; use a new one.")
     return int(row[0])
+
+
+def _create(path: Path) -> None:
+    """Make the file where there is none, for its owner alone; SQLite gives the journal beside it the same mode.
+
+    Said as it is made, so that there is no moment in which others could open it, and no umask to change: a process
+    has only one, for all of its threads.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE))
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 from google.auth.credentials import AnonymousCredentials
-from googleapiclient.discovery import build
 
 from flows.errors import ActionError
 from flows.ports import Json
@@ -37,6 +36,9 @@ class GmailTransport:
         self._credentials = credentials
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(_CONNECT_TIMEOUT, timeout / 2))
         # The service only builds requests, so it gets nobody's credentials. Untyped: its methods are made at run time.
+        # Imported here: it takes a third of the bot's start, and only those who send mail need it.
+        from googleapiclient.discovery import build
+
         self._service: Any = build(
             "gmail",
             "v1",

@@ -52,7 +52,8 @@ def next_hop(hop: Hop, status: int, location: str) -> Hop:
     """The request that follows ``hop`` after a redirect to ``location``, as browsers do it.
 
     303, and 301 or 302 after a POST, ask with GET and without the body. To another origin go only harmless
-    headers. Raises ``ActionError`` where the redirect leads out of https or is no address.
+    headers, and no body. Raises ``ActionError`` where the redirect leads out of https, would take the body to
+    another origin, or is no address.
     """
     try:
         url = parse(location, hop.url)
@@ -71,4 +72,9 @@ def next_hop(hop: Hop, status: int, location: str) -> Hop:
     if (status == 303 and hop.method != "HEAD") or (status in {301, 302} and hop.method == "POST"):
         headers = {name: value for name, value in headers.items() if name != "content-type"}
         moved = replace(moved, method="GET", headers=headers, body=None)
+    if moved.body is not None and url.origin() != hop.url.origin():
+        raise ActionError(
+            f"{place(hop.url)} redirects to {place(url.origin())}, which must not learn the body; "
+            "name the address that is meant in the flow."
+        )
     return moved

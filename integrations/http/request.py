@@ -127,7 +127,7 @@ class HttpRequest:
     """Performs ``http.request``.
 
     ``allow_private`` and ``allowed_hosts`` (host names, addresses, CIDR blocks) say what may be reached besides public
-    addresses. ``max_body`` is in bytes. ``resolver`` answers name lookups (the system does by default) and belongs to
+    addresses; the hosts are for flows, so a redirect from another host does not lead to them. ``max_body`` is in bytes. ``resolver`` answers name lookups (the system does by default) and belongs to
     this object from then on; ``ssl_context`` replaces the system's certificates. Raises ``ConfigError`` where
     ``allowed_hosts`` makes no sense. Call ``close()`` in the end.
     """
@@ -145,16 +145,16 @@ class HttpRequest:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._rules = AddressRules.parse(allow_private=allow_private, allowed_hosts=allowed_hosts)
+        self._rules_elsewhere = AddressRules(allow_private=allow_private)
         self._max_body = max_body
         self._resolver = resolver
         self._ssl_context = ssl_context
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[AddressRules, aiohttp.ClientSession] = {}
 
     async def close(self) -> None:
         """Close what is open. The next call of ``perform`` would open it again."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
 
     async def perform(self, call: ActionCall, params: HttpRequestParams) -> Json:
         """``{status, headers, body}`` of the answer.
@@ -165,16 +165,20 @@ class HttpRequest:
         idempotent request whose connection breaks is sent a second time at once, by aiohttp; no other ever is.
         """
         hop = _first_hop(params, call.key)
+        rules = self._rules
         progress = _Progress()
         answered = False
         try:
             async with asyncio.timeout(params.timeout):
                 for _ in range(MAX_REDIRECTS + 1):
-                    answer = await self._exchange(hop, progress)
+                    answer = await self._exchange(hop, rules, progress)
                     answered = True
                     if not _redirects(answer, params):
                         break
-                    hop = next_hop(hop, answer.status, answer.headers["Location"])
+                    before, hop = hop, next_hop(hop, answer.status, answer.headers["Location"])
+                    if hop.url.raw_host != before.url.raw_host:
+                        # From here on somebody else than the flow says where it goes.
+                        rules = self._rules_elsewhere
                     progress = _Progress()
                 else:
                     raise ActionError(f"{place(hop.url)}: more than {MAX_REDIRECTS} redirects.")
@@ -200,11 +204,11 @@ class HttpRequest:
         _check_status(answer, params, hop.url)
         return answer.output()
 
-    async def _exchange(self, hop: Hop, progress: _Progress) -> Answer:
-        problem = self._rules.problem_with_host(hop.url.raw_host or "")
+    async def _exchange(self, hop: Hop, rules: AddressRules, progress: _Progress) -> Answer:
+        problem = rules.problem_with_host(hop.url.raw_host or "")
         if problem is not None:
             raise AddressRefused(problem)
-        async with self._opened().request(
+        async with self._opened(rules).request(
             hop.method,
             hop.url,
             headers=hop.headers,
@@ -214,14 +218,14 @@ class HttpRequest:
         ) as response:
             return await read(response, limit=self._max_body, where=place(hop.url))
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _opened(self, rules: AddressRules) -> aiohttp.ClientSession:
         # Opened late, because it belongs to the running loop and the object is built before there is one.
-        if self._session is None:
+        if rules not in self._sessions:
             trace = aiohttp.TraceConfig()
             trace.on_request_headers_sent.append(_note_sending)
-            self._session = aiohttp.ClientSession(
+            self._sessions[rules] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    resolver=CheckedResolver(self._rules, self._resolver or aiohttp.ThreadedResolver()),
+                    resolver=CheckedResolver(rules, self._resolver or aiohttp.ThreadedResolver()),
                     # Each connection asks and checks anew, and none is kept: one that the server had closed in
                     # the meantime would make the outcome of a call uncertain for nothing.
                     use_dns_cache=False,
@@ -233,7 +237,7 @@ class HttpRequest:
                 trace_configs=[trace],
                 trust_env=False,
             )
-        return self._session
+        return self._sessions[rules]
 
 
 async def _note_sending(

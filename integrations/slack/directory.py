@@ -57,8 +57,12 @@ class SlackDirectory:
         return await self._users.get(user_id, fresh=fresh)
 
     async def by_email(self, email: str, *, fresh: bool = False) -> Reading[SlackUser | None]:
-        """The user with that mail address; None where there is nobody, or somebody deactivated."""
-        return await self._emails.get(email.lower(), fresh=fresh)
+        """The user with that mail address; None where there is nobody, somebody deactivated, or a stranger.
+
+        A stranger's address is their own workspace's word, which may claim anybody's.
+        """
+        found = await self._emails.get(email.lower(), fresh=fresh)
+        return Reading(None, found.read_at) if found.value is not None and found.value.stranger else found
 
     async def members(self, handle: str, *, fresh: bool = False) -> Reading[tuple[SlackUser, ...] | None]:
         """The full members of a user group (``@group``); None where there is no such group.

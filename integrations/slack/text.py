@@ -12,15 +12,26 @@ UPDATED_TEXT = 4_000
 
 _ELLIPSIS = "…"
 _WHOLE = re.compile(r"&(?:amp|lt|gt);|<(?:[@#!]|https?:|mailto:|tel:)[^<>\n]*>")
+# They turn the direction of what follows until they are closed, beyond the text that holds them: `100 U+202E 000,1`
+# reads as another sum. The marks U+200E and U+200F, which right-to-left scripts need, turn nothing.
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_FENCE = re.compile("`{3,}")
 _USER = re.compile(r"(?:[TE][A-Z0-9]+/)?([UW][A-Z0-9]+)")
 
 
 def escape(text: str) -> str:
-    """Make a person's text inert: no mentions, links or channel pings.
+    """Make a person's text inert: no mentions, links or channel pings, nothing that reaches beyond the text.
 
-    Slack asks for exactly these three replacements; ``&`` has to go first.
+    Slack asks for exactly these three replacements; ``&`` has to go first. Three backticks, which would make code of
+    all that follows, get gaps that nobody sees.
     """
+    text = _FENCE.sub(lambda fence: "\u200b".join(fence[0]), unturned(text))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unturned(text: str) -> str:
+    """A person's text whose letters stand in the order in which they are read; ``�`` shows where one would have turned them."""
+    return _TURNING.sub("\ufffd", text)
 
 
 def clip(text: str, limit: int) -> str:

@@ -225,14 +225,14 @@ steps:
     await bot.human("ann").click(bot.card("ann", "Ship it?"), "Approve")
     await bot.human("ann").is_told("This is your own request")
     await bot.human("ann").click(bot.card("ann", "Ship it?"), "Reject")
-    await bot.human("ann").gets_modal("Ship it?")
-    await bot.human("ann").submit({"reason": "changed my mind"})
-    in_modal = bot.human("ann").modal.shown_text()
+    await bot.settled()
+    rejecting = bot.human("ann").ephemerals()[-1].shown_text()
     page = await bot.by_page("ann", run)
     reply = await bot.by_api("ann", run)
     typed = await bot.cli("ann", "approve", bot.approval_id(run))
 
-    assert "This is your own request" in in_modal
+    assert len(bot.human("ann").ephemerals()) == 2
+    assert "This is your own request" in rejecting
     assert page.shows("This is your own request")
     assert (reply.status, typed.exit_code) == (403, 1)
     assert await bot.all_rows(run) == before

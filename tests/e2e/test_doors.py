@@ -39,6 +39,7 @@ class Told(Enum):
     OWN = "own request", 403, ("This is your own request, and its flow does not let people approve their own",)
     NOT_ASKED = "was not asked", 403, ("You are not one of the people who were asked to decide this",)
     NOT_THEIRS = "not theirs to resume", 403, ("Only the person who started this run, or an admin, can resume it",)
+    LEFT = "has left Slack", 403, ("has left Slack. Nothing can be done in their name any more",)
     OUT_OF_SCOPE = "the token is not for this", 403, ("This takes a token with the scope decide",)
     HIDDEN = "there is nothing here", 404, ("There is nothing here, or nothing that you may read",)
     APPROVED = "decided already, by whom, when", 409, ("This has been decided already: approved by Bob Baker, 2026-",)
@@ -133,10 +134,17 @@ class SlackModal(Door):
 
     async def look(self, bot, run, who, say):
         human = bot.human(who)
+        before = len(human.ephemerals())
         await human.click(await human.sees(question(self)), BUTTONS[say.verdict])
-        return await human.gets_modal(question(self))
+        await bot.app._door.drain()
+        if human.modal is not None:
+            return human.modal
+        # Whoever may not decide is told so at once, and gets no modal to fill in.
+        return "\n".join(message.shown_text() for message in human.ephemerals()[before:])
 
     async def act(self, bot, run, who, seen, say):
+        if isinstance(seen, str):
+            return seen
         human = bot.human(who)
         before = len(human.ephemerals())
         await human.submit(dict(say.values) | ({"reason": say.reason} if say.reason else {}), view=seen)
@@ -169,6 +177,8 @@ class WebPage(Door):
         return await bot.opens(who, await bot.link(run, who))
 
     async def act(self, bot, run, who, seen, say):
+        if seen.status >= 400:
+            return seen.text  # a page that says no has no form
         return (await bot.sends(who, seen, say.verdict, say.reason, **say.values)).text
 
 
@@ -227,7 +237,9 @@ def question(door: Door) -> str:
 
 
 def refusals_in(text: str) -> list[Told]:
-    return [told for told in Told if told is not Told.COUNTED and told.is_in(text)]
+    found = [told for told in Told if told is not Told.COUNTED and told.is_in(text)]
+    # Whoever says the same again is also told what became of it; that is no second refusal.
+    return [Told.REPEATED] if Told.REPEATED in found else found
 
 
 # -- what happens meanwhile -----------------------------------------------------------------------------------
@@ -363,6 +375,7 @@ OPENS_MODAL = Cannot("The button decides nothing here: it opens the modal.")
 FITTING_ONLY = Cannot("Only the verdicts that fit are offered.")
 NO_MATTER = Cell(Told.COUNTED, "Tokens play no part here.")
 HIDDEN = Cell(Told.HIDDEN, "Whoever was not asked cannot tell it from what does not exist.")
+LEFT = Cell(Told.LEFT, "A link or a token is worth nothing once its person has left Slack.")
 NOT_ASKED = {"list": NOT_LISTED, "api": HIDDEN, "cli": HIDDEN}
 BUTTONS_OPEN_MODAL = {"button": OPENS_MODAL, "list": OPENS_MODAL}
 RESUME = Say("resume")
@@ -470,7 +483,7 @@ FORBIDDEN = (
             who="zoe",
             approvers=GROUP,
             first=zoe_is(sort),
-            cells=NOT_ASKED,
+            cells=NOT_ASKED | (dict.fromkeys(("page", "api", "cli"), LEFT) if sort == "deactivated" else {}),
         )
         for sort, words in (
             ("guest", "a guest"),
@@ -503,6 +516,14 @@ FORBIDDEN = (
         cells=NOT_ASKED,
     ),
     Case("repeated", "R3", "somebody who has said the same before", Told.REPEATED, then=everywhere("bob", "approve")),
+    Case(
+        "repeated-closed",
+        "R3",
+        "somebody who has said the same before, and it is over",
+        Told.REPEATED,
+        quorum=1,
+        then=everywhere("bob", "approve"),
+    ),
     Case(
         "approved",
         "W2",
@@ -578,12 +599,14 @@ FORBIDDEN = (
     Case(
         "hold-resumed",
         "K1",
-        "somebody who resumes what was resumed",
+        "an admin who resumes what the requester has resumed",
         Told.RESUMED,
-        who="ann",
+        who="eve",
         say=RESUME,
         hold=True,
+        first=token_of("eve", "read", "decide", "admin"),
         then=everywhere("ann", "resume"),
+        cells={"list": NOT_LISTED},
     ),
     Case(
         "down",

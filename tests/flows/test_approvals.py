@@ -347,3 +347,15 @@ async def test_a_digest_of_one_approval_is_none_for_another_that_asks_the_same()
             await t.decide(run, Verdict.APPROVE, by=BOB, digest=first)
 
         assert run.waiting == ["two"]
+
+
+@pytest.mark.parametrize("requester", [ANN, BOB])
+async def test_who_is_asked_by_name_and_by_group_finds_the_approval_once_in_each_list(requester):
+    flow = gate(approvers=(BOB, "@hr"), self_approval=True)
+    async with FlowTest(flow, people=EVERYBODY, groups={"@hr": [BOB, CAY]}) as t:
+        await t.start(by=requester)
+        bob = await t.crowd.meet(t.store, BOB)
+
+        for_him, around_him = await t.engine.waiting_for(bob.id), await t.engine.waiting_around(bob.id)
+
+    assert (len(for_him), len(around_him)) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -1060,3 +1061,21 @@ def test_S7_every_filter_survives_every_kind_of_value(name: str, value: str, arg
         evaluate(source)
         return
     assert "cannot do this" not in str(refusal(source))
+
+
+@pytest.mark.parametrize("half", ["{%", "{#"])
+def test_S8_a_text_full_of_statements_that_never_end_is_read_in_no_time(half: str) -> None:
+    source = (half * MAX_SOURCE)[: MAX_SOURCE - 20] + "{{ inputs.x }}"
+
+    begin = time.perf_counter()
+    template = Template.compile(source)
+
+    assert time.perf_counter() - begin < 0.5
+    assert template.names == {("inputs", "x")}
+
+
+def test_the_first_of_several_statements_is_the_one_that_is_said() -> None:
+    with pytest.raises(ExpressionError, match="statements and comments") as error:
+        Template.compile("a {% b {# c #} %}{{ x }}")
+
+    assert error.value.offset == 2

@@ -1,12 +1,19 @@
 """Secrets stay secret: sealed in the store, open to ``with`` alone, masked in whatever comes back."""
 
+import base64
+import html
 import json
+import re
 from datetime import timedelta
+from urllib.parse import quote, quote_plus
 
 import pytest
+from yarl import URL
 
 from flows.definition import Approval, Flow, Step
 from flows.errors import Closed
+from flows.fields import MASK
+from flows.secrets import masked
 from flows.testing import FlowTest
 
 ANN, BOB, CAT = "ann@example.com", "bob@example.com", "cat@example.com"
@@ -100,3 +107,55 @@ async def test_a_secret_that_was_corrected_is_the_one_that_is_used():
         await t.approve(run, by=CAT, form={"pin": "5555-of-cat"})
 
         assert seen == [{"headers": {"X-Pin": PIN}}]
+
+
+@pytest.mark.parametrize("secret", ["s3cr3t key/1", "top/secret=ü", 'a%b"c<d>&', "x&y<z>'q'", "a+b c\nd", "48151623"])
+def test_S9_a_secret_is_masked_in_every_spelling_that_it_gets_on_its_way(secret):
+    address = URL("https://h.example").with_path(f"/{secret}").with_query({"p": secret})
+    encoded = secret.encode()
+    spellings = [
+        secret,
+        address.raw_path.removeprefix("/"),
+        address.raw_query_string.removeprefix("p="),
+        quote(secret),
+        quote(secret, safe=""),
+        re.sub("%..", lambda code: code[0].lower(), quote(secret)),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        repr(secret)[1:-1],
+        base64.b64encode(encoded).decode(),
+        base64.urlsafe_b64encode(encoded).decode(),
+    ]
+
+    shown = [masked({"said": [f"before {spelling} after"]}, [secret]) for spelling in spellings]
+
+    assert shown == [{"said": [f"before {MASK} after"]}] * len(spellings)
+
+
+@pytest.mark.parametrize("before", ["u:", "us:", "use:", "user:"])
+def test_S9_a_secret_is_masked_where_base64_begins_before_it(before):
+    encoded = base64.b64encode(f"{before}correct-horse".encode()).decode()
+
+    shown = masked(f"Basic {encoded}", ["correct-horse"])
+
+    kept = "".join(part for part in shown.removeprefix("Basic ").split(MASK))
+    assert MASK in shown
+    assert len(kept) <= len(before) * 4 / 3 + 6
+
+
+def test_S9_a_number_that_is_the_secret_is_masked_and_others_are_not():
+    assert masked({"pin": 4711, "rate": 0.5, "count": 47111, "on": True}, ["4711", "0.5", "True"]) == {
+        "pin": MASK,
+        "rate": MASK,
+        "count": 47111,
+        "on": True,
+    }
+
+
+def test_a_short_secret_does_not_mask_words_that_look_like_a_part_of_its_base64():
+    within = base64.b64encode(b"wxyz").decode()[2:5]
+
+    assert masked(f"the {within} of it", ["xyz"]) == f"the {within} of it"

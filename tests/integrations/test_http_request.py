@@ -397,15 +397,30 @@ async def test_S8_credentials_stay_with_the_host_they_were_given_for() -> None:
         serving(answering(307, Location=other.url("/x").replace("127", "u:p@127", 1))) as server,
     ):
         await ask(
-            method="POST",
             url=server.url(),
             headers={"Authorization": "Bearer t", "Cookie": "a=b", "X-Api-Key": "k", "Accept": "text/html"},
-            json={},
         )
 
     headers = other.requests[0][2]
     assert not {"authorization", "cookie", "x-api-key"} & headers.keys()
     assert (headers["accept"], headers["idempotency-key"]) == ("text/html", CALL.key)
+
+
+@pytest.mark.parametrize(("status", "method"), [(307, "POST"), (308, "PUT"), (302, "PATCH")])
+async def test_S8_a_body_stays_with_the_host_it_was_given_for(status: int, method: str) -> None:
+    async with serving(ok) as other, serving(answering(status, Location=other.url("/x"))) as server:
+        error = await failing(method=method, url=server.url(), json={"key": "s3cret"})
+
+    assert "must not learn the body" in str(error)
+    assert (error.retryable, other.requests) == (False, [])
+
+
+async def test_a_redirect_that_asks_with_get_goes_on_without_the_body() -> None:
+    async with serving(ok) as other, serving(answering(303, Location=other.url("/x"))) as server:
+        output = await ask(method="POST", url=server.url(), json={})
+
+    assert output["status"] == 200
+    assert [(seen[0], seen[3]) for seen in other.requests] == [("GET", b"")]
 
 
 async def test_no_cookie_is_kept_between_calls() -> None:
@@ -496,6 +511,35 @@ async def test_S8_a_redirect_to_an_address_inside_is_refused(target: str) -> Non
             await request.perform(CALL, params(url=server.url()))
 
     assert len(server.requests) == 1
+
+
+async def test_S8_a_host_that_is_allowed_to_flows_is_not_reached_by_a_redirect_from_elsewhere() -> None:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        if request.path == "/start":
+            return web.Response(status=302, headers={"Location": server.url("/elsewhere", host="127.0.0.9")})
+        return web.Response()
+
+    async with (
+        serving(answer) as server,
+        action(allow_private=False, allowed_hosts=frozenset({"127.0.0.0/8"})) as request,
+    ):
+        direct = await request.perform(CALL, params(url=server.url("/")))
+        with pytest.raises(ActionError, match="a loopback address, which the settings do not allow"):
+            await request.perform(CALL, params(url=server.url("/start")))
+
+    assert direct["status"] == 200
+    assert [seen[1] for seen in server.requests] == ["/", "/start"]
+
+
+async def test_S8_a_redirect_to_another_port_of_the_host_that_the_flow_named_is_followed() -> None:
+    async with (
+        serving(ok) as other,
+        serving(answering(302, Location=other.url())) as server,
+        action(allow_private=False, allowed_hosts=frozenset({"127.0.0.1"})) as request,
+    ):
+        output = await request.perform(CALL, params(url=server.url()))
+
+    assert (output["status"], len(other.requests)) == (200, 1)
 
 
 @pytest.mark.parametrize("target", ["ftp://files.example/", "file:///etc/passwd", "gopher://a.example/"])

@@ -14,7 +14,7 @@ from slack_sdk.models.blocks.basic_components import MarkdownTextObject, PlainTe
 from slack_sdk.models.blocks.block_elements import ButtonElement
 
 from flows.ports import Json
-from integrations.slack.text import clip
+from integrations.slack.text import clip, unturned
 
 Block = dict[str, Json]
 
@@ -37,7 +37,7 @@ CUT = "_… cut; see the whole_"
 
 def plain(text: str) -> Block:
     """Text that nothing is read into, not even an emoji."""
-    return dict(PlainTextObject(text=text, emoji=False).to_dict())
+    return dict(PlainTextObject(text=unturned(text), emoji=False).to_dict())
 
 
 def header(text: str) -> Block:
