@@ -89,6 +89,8 @@ def table(results: list[dict]) -> str:
         "MB more at N",
         "open after SIGKILL s",
         "first step after it s",
+        "transactions a flow",
+        "commits a flow",
         "wrong",
     )
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
@@ -98,9 +100,14 @@ def table(results: list[dict]) -> str:
             f"| {peer} | {median(runs, 'start_s'):.0f} | {median(runs, 'approve_s'):.0f} | {median(runs, 'p50_ms'):.2f} "
             f"| {median(runs, 'p99_ms'):.2f} | {other.get('disk_suspended', median(runs, 'disk_suspended')):.0f} "
             f"| {other.get('rss_mb', 0) - other.get('rss_empty_mb', 0):.1f} | {other.get('open_s', 0):.2f} "
-            f"| {other.get('first_step_b_s', 0):.2f} | {sum(run['wrong'] for run in runs) + other.get('wrong', 0)} |"
+            f"| {other.get('first_step_b_s', 0):.2f} | {per_flow(runs, 'transactions')} | {per_flow(runs, 'commits')} | {sum(run['wrong'] for run in runs) + other.get('wrong', 0)} |"
         )
     return "\n".join(lines)
+
+
+def per_flow(runs: list[dict], name: str) -> str:
+    counted = [run["per_flow"][name] for run in runs if "per_flow" in run]
+    return f"{statistics.median(counted):.2f}" if counted else "-"
 
 
 def median(runs: list[dict], name: str) -> float:

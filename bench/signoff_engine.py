@@ -22,10 +22,26 @@ from flows.functions import Functions
 from flows.people import Memberships, Person, Roster
 from flows.run import Door, Verdict
 from flows.runner import Posted, Runner
+from flows.store.connection import Worker
 from flows.store.sqlite import SqliteStore
 from flows.vault import Vault
 
 HERE = Path(__file__).resolve().parent
+
+COUNTS = {"transactions": 0, "commits": 0}
+"""Pieces of work that were written, and the commits that they shared."""
+
+
+def count_commits() -> None:
+    transaction = Worker._transaction
+
+    def counted(self, connection, batch):
+        if self._writes:
+            COUNTS["transactions"] += len(batch)
+            COUNTS["commits"] += 1
+        return transaction(self, connection, batch)
+
+    Worker._transaction = counted
 
 
 def flow(cards: bool) -> Flow:
@@ -126,6 +142,9 @@ class Peer:
         connection.close()
         return harness.du(self.path.parent, [".db"])
 
+    def counters(self):
+        return dict(COUNTS)
+
     def pids(self):
         return {}
 
@@ -135,4 +154,5 @@ class Peer:
 
 
 if __name__ == "__main__":
+    count_commits()
     harness.main(Peer)

@@ -563,6 +563,12 @@ class Laws(RuleBasedStateMachine):
             case "resolved":
                 event = PeopleResolved(path, round_, self._resolve({BOB}))
             case _:
+                # Mostly that of a wait which somebody has ended before its deadline, once that has passed.
+                closed = [one for one in self._suspensions(run) if one.closing is not None and one.due is not None]
+                if closed and off != (0, 0):
+                    one = closed[n % len(closed)]
+                    path, n = one.path, one.n
+                    self.clock.set(max(self.clock.now(), one.due or self.clock.now()))
                 event = TimerFired(path, n)
         if not self._wanted(run, event):
             self._deliver(run, event)
