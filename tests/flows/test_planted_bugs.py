@@ -16,8 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-EXAMPLES = 400
-"""Most bugs are found by the first fifty; the rarest take a merge between a look-up and the wait."""
+EXAMPLES = 1_200
+"""Most bugs are found by the first fifty; the rarest take a merge between a look-up and the wait, or a stranger at a group."""
 
 HUNT = """
 import sys
