@@ -27,6 +27,8 @@ from flows.store.sqlite import SqliteStore
 from flows.testing import FakeClock
 from integrations.sandbox import Sandbox
 
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110; Python names them so from 3.13 on
+
 RELEASE = """\
 flow: release
 title: Release to production
@@ -200,7 +202,7 @@ def _markdown(example: Example, path: str, body: Any, answer: Any, status: int, 
     request += [f"{name}: {value}" for name, value in example.headers.items()]
     if body is not None:
         request += ["Content-Type: application/json", "", json.dumps(body, ensure_ascii=False)]
-    reply = [f"{status} {HTTPStatus(status).phrase}"]
+    reply = [f"{status} {_PHRASES.get(status) or HTTPStatus(status).phrase}"]
     reply += [f"{name}: {headers[name]}" for name in _SHOWN_HEADERS if name in headers]
     return "\n".join(["```http", *request, "```", "", "```http", *reply, "", _json(_cut(answer, example.cut)), "```"])
 

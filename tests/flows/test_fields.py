@@ -232,7 +232,7 @@ BAD: list[tuple[str, dict[str, Any], object, str]] = [
     ("json", {}, '{"a": 1, "a": 2}', "must be JSON that has each key of an object once."),
     ("json", {}, "[NaN]", "must be JSON, which has no NaN."),
     ("json", {}, "[1e999]", "must be JSON with finite numbers."),
-    ("json", {}, "[" * 2000, "must be JSON that is nested at most 32 deep."),
+    ("json", {}, "[" * 2000 + "]" * 2000, "must be JSON that is nested at most 32 deep."),
     ("json", {}, json.loads("[" * 33 + "]" * 33), "must be JSON that is nested at most 32 deep."),
     ("json", {}, "1" * 5000, "must be JSON with numbers of at most 100 digits."),
     ("json", {}, {"a": "\ud800"}, "must be JSON whose texts have no control characters."),

@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -178,10 +179,10 @@ _SEED, _EPOCH = bytes(16), 1
 
 @cache
 def _empty_database() -> bytes:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection)
-    connection.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?)", (_EPOCH,))
-    return connection.serialize()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        connection.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?)", (_EPOCH,))
+        return connection.serialize()
 
 
 _KEPT_WHEN_ENDED = ("runs", "step_runs", "suspensions", "decisions", "seats", "ledger")
