@@ -415,8 +415,6 @@ async def test_R18_many_clicks_on_one_card_are_each_answered_in_time_and_counted
     seen = card(bot)
     bot.clock.advance("2m")  # what the directory knows has to be asked anew
     sandbox.calls.clear()
-    # Twice Slack's three seconds: both ends of every socket share this process, and half of the work is Slack's.
-    sandbox.line.answer_within = 6.0
 
     answers = await asyncio.gather(*(bot.human(name).click(seen, "Approve") for name in people))
     await bot.settled()
