@@ -28,6 +28,9 @@ from flows.vault import Vault
 
 HERE = Path(__file__).resolve().parent
 
+GATE = 2
+"""The number of the gate's suspension: the function before it has the first, should it want to suspend."""
+
 COUNTS = {"transactions": 0, "commits": 0}
 """Pieces of work that were written, and the commits that they shared."""
 
@@ -131,7 +134,7 @@ class Peer:
 
     async def approve(self, ids):
         async def one(fid):
-            await self.engine.decide(self.runs[fid], 1, self.alice, Verdict.APPROVE, door=Door.API)
+            await self.engine.decide(self.runs[fid], GATE, self.alice, Verdict.APPROVE, door=Door.API)
 
         await harness.bounded(64, one, ids)
         await (harness.wait_done(ids) if len(ids) == 1 else self.runner.idle())

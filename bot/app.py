@@ -17,6 +17,9 @@ from typing import Self
 
 from aiohttp import web
 
+from bot.accounts import Account, gmail_actions, open_accounts, slack_actions
+from bot.actions.resume import ResumeRun
+from bot.actions.start import StartFlow
 from bot.links import PageLinks
 from bot.messenger import Messages
 from bot.people import People
@@ -25,8 +28,11 @@ from bot.scopes import missing_scopes
 from bot.settings import Settings
 from bot.slack.app import SlackDoor
 from bot.slack.cards import Cards
+from bot.triggers import Starter
+from bot.wait_links import WaitLinksOf
 from bot.web.bearer import Tokens
 from bot.web.health import store_is_writable
+from bot.web.hooks import Hooks
 from bot.web.server import web_app
 from flows.clock import Clock, SystemClock
 from flows.engine import Engine
@@ -36,15 +42,14 @@ from flows.links import Keyring
 from flows.loader import load_folder
 from flows.ports import Action
 from flows.runner import Runner
+from flows.signatures import HookKeys
 from flows.store.sqlite import SqliteStore
 from flows.vault import Vault
 from integrations.gmail import credentials as gmail_credentials
-from integrations.gmail.action import GmailSend
 from integrations.gmail.send import Mailer
 from integrations.gmail.transport import GmailTransport
 from integrations.http.log import Log
 from integrations.http.request import HttpRequest
-from integrations.slack.actions import PostMessage, SendDirectMessage
 from integrations.slack.answers import Auth
 from integrations.slack.client import SLACK_API, SlackClient
 from integrations.slack.directory import SlackDirectory
@@ -66,6 +71,7 @@ class App:
         self._clock = clock
         self._closing = AsyncExitStack()
         self._performers: Performers
+        self.triggers: Starter
         self.store: SqliteStore
         self.engine: Engine
         self.people: People
@@ -90,8 +96,10 @@ class App:
         """Serve; returns the address at which this machine reaches it."""
         settings = self._settings
         self.runner.start()
+        self.triggers.start()
         # Closed from the last to the first: no new clicks, no pages, then what was acknowledged, then the effects.
         self._closing.push_async_callback(self.runner.drain, DRAIN)
+        self._closing.push_async_callback(self.triggers.stop)
         if self._door is not None:
             self._closing.push_async_callback(self._door.drain)
         serving = web.AppRunner(self._web, access_log=None)  # addresses hold links, which are worth a signature
@@ -115,12 +123,18 @@ class App:
 
     async def load_flows(self) -> None:
         """Read the flows' folder. What is wrong is logged, each with its file and line; the other flows can be started."""
-        library = await asyncio.to_thread(load_folder, self._settings.flows, actions=builtin_actions())
+        library = await asyncio.to_thread(
+            load_folder,
+            self._settings.flows,
+            actions=builtin_actions(),
+            connections=self._settings.connection_names,
+        )
         for problem in library.problems:
             log.error("flow left out: %s", problem)
         for warning in library.warnings:
             log.warning("%s", warning)
         await self.engine.use(library.flows.values())
+        await self.triggers.use(library.flows.values())
         self._performers.folders = {name: Path(folder) for name, folder in library.folders.items()}
         say = log.info if library.flows else log.warning
         say("%d flows can be started", len(library.flows), extra={"flows": sorted(library.flows)})
@@ -136,6 +150,7 @@ class App:
         problems: list[str] = []
         client = await self._slack(problems)
         mailer = await self._gmail(problems)
+        accounts = await self._accounts(problems)
         if problems:
             raise ConfigError(problems)
         slack, directory = client or (None, None)
@@ -143,14 +158,22 @@ class App:
         await self.people.load_admins()
         self.engine = Engine(self.store, self.people, vault, clock)
         cards = Cards(slack, self.links, self.store.ids, clock, self.engine.cards) if slack else None
-        actions = list(self._actions(slack, directory, mailer))
-        self._performers = Performers(actions, Functions(), vault, self.store.ids)
+        self.triggers = Starter(self.store, self.engine, self.people, clock)
+        self._performers = Performers(
+            list(self._actions(slack, directory, mailer)),
+            Functions(),
+            vault,
+            self.store.ids,
+            accounts=accounts,
+            links=WaitLinksOf(self.links, self.engine, self.people),
+        )
         self.runner = Runner(
             self.store,
             directory=self.people,
             performer=self._performers,
             messenger=Messages(cards=cards, mailer=mailer, links=self.links, public_url=settings.public_url),
             clock=clock,
+            starter=self.triggers,
         )
         if slack is not None and cards is not None:
             self._door = SlackDoor(
@@ -173,7 +196,10 @@ class App:
             clock=clock,
             public_url=settings.public_url,
             checks={"database": store_is_writable(self.store), "bot": self._is_serving},
-            routes=[web.post("/slack/events", self._door.events)] if self._door else [],
+            routes=[
+                *Hooks(self.triggers, HookKeys(settings.secret_keys), clock).routes(),
+                *([web.post("/slack/events", self._door.events)] if self._door else []),
+            ],
         )
         await self.load_flows()
 
@@ -237,6 +263,16 @@ class App:
             log.warning("Gmail: %s", problem)
         return mailer
 
+    async def _accounts(self, problems: list[str]) -> dict[str, Account]:
+        settings = self._settings
+        try:
+            return await open_accounts(
+                settings.connections, http_allow=settings.http_allow, clock=self._clock, closing=self._closing
+            )
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return {}
+
     def _actions(
         self, slack: SlackClient | None, directory: SlackDirectory | None, mailer: Mailer | None
     ) -> Iterable[Action]:
@@ -244,11 +280,12 @@ class App:
         self._closing.push_async_callback(request.close)
         yield request
         yield Log()
+        yield StartFlow(self.engine)
+        yield ResumeRun(self.engine)
         if slack is not None and directory is not None:
-            yield PostMessage(slack, now=self._clock.now)
-            yield SendDirectMessage(slack, directory, now=self._clock.now)
+            yield from slack_actions(slack, directory, self._clock)
         if mailer is not None:
-            yield GmailSend(mailer)
+            yield from gmail_actions(mailer)
 
     async def _known_team(self) -> str | None:
         return await self.store.read(lambda c, _: _value(c.execute("SELECT value FROM meta WHERE key = 'slack_team'")))

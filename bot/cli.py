@@ -11,6 +11,7 @@ import errno
 import os
 import pwd
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,15 +21,17 @@ import typer
 from typer.core import TyperGroup
 
 from bot import remote, tokens
-from bot.client import ApiError, Rejected
 from bot.init import CannotInit
 from bot.init import init as fill
 from bot.settings import Settings
 from bot.terminal import err, out, out_table
+from bot.webhook_command import webhook
 from flows.clock import SystemClock
 from flows.durations import parse_duration
 from flows.errors import ConfigError, Refused
 from flows.loader import load_folder
+from signoff.client import Refused as RefusedByServer
+from signoff.client import SignoffError
 
 REFUSED = 1
 WRONG = 2
@@ -50,12 +53,23 @@ class Commands(TyperGroup):
         except CannotInit as error:
             for problem in error.problems:
                 err(problem, style="red")
-        except (ApiError, Refused, tokens.UnknownToken) as error:
+        except RefusedByServer as error:
+            # The detail of a problem that names fields is the fields once more, in one line.
+            err(f"{error.problem.title}:" if error.fields else error, style="red")
+            for name, problem in error.fields.items():
+                err(f"  {name}: {problem}", style="red")
+            _hint(error)
+        except SignoffError as error:
             err(error, style="red")
-            if isinstance(error, Rejected):
-                for name, problem in error.fields.items():
-                    err(f"  {name}: {problem}", style="red")
+            _hint(error)
+        except (Refused, tokens.UnknownToken) as error:
+            err(error, style="red")
         raise typer.Exit(REFUSED)
+
+
+def _hint(error: SignoffError) -> None:
+    if (hint := remote.hint(error)) is not None:
+        err(hint)
 
 
 app = typer.Typer(
@@ -89,6 +103,14 @@ def init(
     err("  signoff serve     serves it; .env has the settings")
 
 
+def _connections() -> Mapping[str, tuple[str, ...]] | None:
+    """The accounts that steps may name, where this machine has the settings that say so."""
+    try:
+        return Settings.from_environment().connection_names or None
+    except ConfigError:
+        return None
+
+
 @app.command()
 def check(
     path: Annotated[
@@ -99,7 +121,7 @@ def check(
     # Here and below, late: these bring the clients of Slack and Google, which most commands can do without.
     from bot.performers import builtin_actions
 
-    library = load_folder(path, actions=builtin_actions())
+    library = load_folder(path, actions=builtin_actions(), connections=_connections())
     for warning in library.warnings:
         out(replace(warning, message=f"warning: {warning.message}"), style="yellow")
     for problem in library.problems:
@@ -152,6 +174,7 @@ def serve() -> None:
         ) from None
 
 
+app.command()(webhook)
 for command in remote.COMMANDS:
     app.command()(command)
 

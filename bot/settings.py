@@ -7,9 +7,11 @@ a secret. An empty value counts as not set, so that ``docker run -e SLACK_APP_TO
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,17 +20,21 @@ from urllib.parse import urlsplit
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
+from bot.connections import Connection, Name, http_url, readable, sender, starts, told
 from flows.errors import ConfigError
 from flows.findings import did_you_mean
 from flows.handles import InvalidHandle, is_email, normalise
-from integrations.gmail.messages import mailbox
 from integrations.http.addresses import AddressRules
 
 MIN_SECRET = 32
 """Characters of a secret key: what ``signoff init`` writes has 43, which are 256 random bits."""
 
 _PREFIX = "SIGNOFF_"
+_CONNECTIONS = "SIGNOFF_CONNECTIONS"
+_FILE = "SIGNOFF_CONNECTIONS_FILE"
 _SQLITE = "sqlite:///"
 _SAMPLE = re.compile(
     r"(replace|change|your|example|sample|secret|insert)[-_ .]?(me|this|key|it|here)?\b", re.IGNORECASE
@@ -45,17 +51,6 @@ def _database(value: str) -> str:
         # Not repeated: the address of another database may hold a password.
         raise ValueError("must be sqlite:/// and a file, like sqlite:///signoff.db (sqlite:////srv/... from the root)")
     return value
-
-
-def _http_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound or parts.username or parts.password or parts.query or parts.fragment or re.search(r"\s", value):
-        raise ValueError("must be an address like https://signoff.example.com, without user, query and fragment")
-    return value.rstrip("/")
 
 
 def _port(value: object) -> object:
@@ -103,29 +98,18 @@ def _admins(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(admins)
 
 
-def _starts(prefix: str, what: str) -> Callable[[SecretStr], SecretStr]:
-    def check(value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(prefix) or re.search(r"[^\x21-\x7e]", value.get_secret_value()):
-            raise ValueError(f"is no {what}: those start with {prefix}")
+def _json(value: object) -> object:
+    if not isinstance(value, str):
         return value
-
-    return check
-
-
-def _readable(value: Path) -> Path:
     try:
-        with value.open("rb"):
-            return value
-    except OSError as error:
-        raise ValueError(f"{value} cannot be read: {error.strerror}") from None
-
-
-def _sender(value: str) -> str:
-    try:
-        mailbox(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is no mail address") from None
-    return value
+        found = json.loads(value)
+    except ValueError as error:
+        # Without the text: there are tokens in it.
+        where = f" (at character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"is not JSON{where}") from None
+    if not isinstance(found, dict):
+        raise ValueError('must be a mapping like {"ops": {"type": "slack", "bot_token": "xoxb-..."}}')  # noqa: TRY004 - pydantic turns ValueErrors into problems
+    return found
 
 
 def _reachable(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,7 +126,7 @@ def _here(data: dict[str, Any]) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{data.get('port', 3000)}"
 
 
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 
 
 class Settings(BaseSettings):
@@ -190,7 +174,7 @@ class Settings(BaseSettings):
         validation_alias="SIGNOFF_ADMINS",
         description="Mail addresses, separated by commas, of those who may see and cancel every run and free parked effects.",
     )
-    token: Annotated[SecretStr, AfterValidator(_starts("sgn_", "API token"))] | None = Field(
+    token: Annotated[SecretStr, AfterValidator(starts("sgn_", "API token"))] | None = Field(
         default=None,
         validation_alias="SIGNOFF_TOKEN",
         description="The API token that the commands act with; `signoff token create` makes one.",
@@ -201,7 +185,7 @@ class Settings(BaseSettings):
         description="Hosts, addresses and blocks (10.0.0.0/8), separated by commas, that http.request may reach although "
         "they are private.",
     )
-    slack_bot_token: Annotated[SecretStr, AfterValidator(_starts("xoxb-", "bot token"))] | None = Field(
+    slack_bot_token: Annotated[SecretStr, AfterValidator(starts("xoxb-", "bot token"))] | None = Field(
         default=None, validation_alias="SLACK_BOT_TOKEN", description="The Slack app's bot token, xoxb-..."
     )
     slack_signing_secret: SecretStr | None = Field(
@@ -209,7 +193,7 @@ class Settings(BaseSettings):
         validation_alias="SLACK_SIGNING_SECRET",
         description="The Slack app's signing secret, where Slack calls the bot at /slack/events.",
     )
-    slack_app_token: Annotated[SecretStr, AfterValidator(_starts("xapp-", "app-level token"))] | None = Field(
+    slack_app_token: Annotated[SecretStr, AfterValidator(starts("xapp-", "app-level token"))] | None = Field(
         default=None,
         validation_alias="SLACK_APP_TOKEN",
         description="The Slack app's app-level token, xapp-..., for Socket Mode: the bot calls Slack, and needs no public address.",
@@ -220,18 +204,29 @@ class Settings(BaseSettings):
     gmail_api_url: HttpUrl | None = Field(
         default=None, validation_alias="GMAIL_API_URL", description="Gmail's API, where it is a stand-in."
     )
-    gmail_credentials: Annotated[Path, AfterValidator(_readable)] | None = Field(
+    gmail_credentials: Annotated[Path, AfterValidator(readable)] | None = Field(
         default=None,
         validation_alias="GMAIL_CREDENTIALS",
         description="The file of a service account with domain-wide delegation, or of an authorized user.",
     )
-    gmail_sender: Annotated[str, AfterValidator(_sender)] | None = Field(
+    gmail_sender: Annotated[str, AfterValidator(sender)] | None = Field(
         default=None, validation_alias="GMAIL_SENDER", description="The mail address that mails are sent from."
     )
     gmail_token: SecretStr | None = Field(
         default=None,
         validation_alias="GMAIL_TOKEN",
         description="A fixed access token in place of credentials, for stand-ins.",
+    )
+
+    connections: Annotated[Mapping[Name, Connection], BeforeValidator(_json)] = Field(
+        default_factory=dict,
+        validation_alias="SIGNOFF_CONNECTIONS",
+        description="Further accounts, which steps name with `connection`, as JSON: a name, and what stands below.",
+    )
+    connections_file: Annotated[Path, AfterValidator(readable)] | None = Field(
+        default=None,
+        validation_alias="SIGNOFF_CONNECTIONS_FILE",
+        description="A file with the same, in YAML, JSON or (where its name ends in .toml) TOML.",
     )
 
     @classmethod
@@ -263,6 +258,8 @@ class Settings(BaseSettings):
         known = {str(field.validation_alias): name for name, field in cls.model_fields.items()}
         values = {name: merged[name].strip() for name in known if merged.get(name, "").strip()}
         given: dict[str, Any] = dict(values)
+        if _FILE in given:
+            problems.extend(_take_connections(given))
         settings = None
         try:
             settings = cls(**given)
@@ -270,6 +267,9 @@ class Settings(BaseSettings):
             for each in error.errors():
                 if each["type"] == "default_factory_not_called":
                     continue  # follows from another setting, which is told
+                if each["loc"][0] == _CONNECTIONS and len(each["loc"]) > 1:
+                    problems.append(f"{_FILE if _FILE in given else _CONNECTIONS}: {told(each)}.")
+                    continue
                 said = each["msg"].removeprefix("Value error, ")
                 problems.append(f"{each['loc'][0]} {said.removesuffix('.')}.")
         problems.extend(_combinations(values))
@@ -290,6 +290,12 @@ class Settings(BaseSettings):
     def secret_keys(self) -> tuple[str, ...]:
         """The keys in the clear, for the keyring and the vault."""
         return tuple(key.get_secret_value() for key in self.secret_key)
+
+    @property
+    def connection_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the connections of each integration, for what checks flows."""
+        types = {connection.type for connection in self.connections.values()}
+        return {of: tuple(name for name, one in self.connections.items() if one.type == of) for of in sorted(types)}
 
     @property
     def slack(self) -> bool:
@@ -348,6 +354,29 @@ def _serving(values: Mapping[str, str]) -> Iterator[str]:
     folder = Path(values.get("SIGNOFF_DATABASE", "").removeprefix(_SQLITE)).parent
     if not folder.is_dir():
         yield f"SIGNOFF_DATABASE: there is no folder {folder}."
+
+
+def _take_connections(given: dict[str, Any]) -> Iterator[str]:
+    """Put what the connections' file says in place of its setting's text; what is wrong with that."""
+    path = Path(given[_FILE])
+    if _CONNECTIONS in given:
+        yield f"{_CONNECTIONS} and {_FILE} are both set; set one of them."
+        return
+    try:
+        text = path.read_text("utf-8")
+        found = tomllib.loads(text) if path.suffix == ".toml" else YAML(typ="safe", pure=True).load(text)
+    except OSError:
+        return  # told by the setting itself
+    except (ValueError, YAMLError) as error:
+        # Without what they quote of it: there are tokens in it.
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = f" (line {line + 1})" if line is not None else ""
+        yield f"{_FILE}: {path} is not {'TOML' if path.suffix == '.toml' else 'YAML'}{where}."
+        return
+    if not isinstance(found, dict):
+        yield f"{_FILE}: {path} must be a mapping of names to connections."
+        return
+    given[_CONNECTIONS] = found
 
 
 def _read_dotenv(path: Path) -> tuple[dict[str, str], list[str]]:

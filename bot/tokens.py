@@ -29,7 +29,7 @@ from flows.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
-SCOPES = ("start", "read", "decide", "admin")
+SCOPES = ("start", "read", "decide", "links", "admin")
 DEFAULT_SCOPES = ("start", "read")
 PREFIX = "sgn_"
 """Every token starts so, which lets scanners for leaked secrets find it."""

@@ -58,7 +58,7 @@ _SHOWN_HEADERS = ("Location", "Idempotent-Replayed", "Retry-After")
 
 @dataclass(frozen=True)
 class Example:
-    """One request. ``{run}``, ``{approval}``, ``{effect}`` and ``{digest}`` stand for what earlier answers said.
+    """One request, with the token of ``who``; of nobody where that is empty. ``{run}``, ``{approval}``, ``{second}``, ``{effect}`` and ``{digest}`` stand for what earlier answers said.
 
     ``cut`` names keys of the answer that are shown as an ellipsis, because another example shows them.
     """
@@ -71,12 +71,15 @@ class Example:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: tuple[str, ...] = ()
     keep: bool = True
+    learns: str | None = None
+    """Under which name the first wait that the answer tells of is known from here on."""
 
 
 _INPUTS = {"inputs": {"version": "1.4.0"}}
 _DECIDE = "approvals/{approval}/decisions"
 
 EXAMPLES = (
+    Example("openapi", "", "GET", "openapi.json", cut=("info", "servers", "paths", "components")),
     Example("flows", "ann", "GET", "flows"),
     Example("start", "ann", "POST", "flows/release/runs", _INPUTS, {"Idempotency-Key": "build-4711"}),
     Example("start again", "ann", "POST", "flows/release/runs", _INPUTS, {"Idempotency-Key": "build-4711"}, ("*",)),
@@ -102,8 +105,23 @@ EXAMPLES = (
     ),
     Example("changed", "cat", "POST", _DECIDE, {"verdict": "approve", "digest": "0" * 64}, cut=("approval",)),
     Example("run", "ann", "GET", "runs/{run}"),
+    Example("withdraw", "bob", "POST", _DECIDE, {"verdict": "withdraw"}, cut=("approval",)),
+    Example("pause", "ann", "POST", "runs/{run}/pause", cut=("*",)),
+    Example("resume", "ann", "POST", "runs/{run}/resume", cut=("*",)),
+    Example("link", "eve", "POST", "runs/{run}/links", {"person": "cat@example.com", "step": "gate"}, cut=("person",)),
     Example("cancel", "ann", "POST", "runs/{run}/cancel", {"reason": "Found a fault."}, cut=("*",)),
     Example("closed", "cat", "POST", _DECIDE, {"verdict": "approve"}, cut=("approval",)),
+    Example("second", "ann", "POST", "flows/release/runs", _INPUTS, keep=False, learns="second"),
+    Example(
+        "several",
+        "cat",
+        "POST",
+        "approvals/decisions",
+        {"ids": ["{second}", "{approval}"], "verdict": "approve", "form": {"window": "tonight"}},
+    ),
+    Example(
+        "drop", "eve", "POST", "approvals/{second}/drop", {"reason": "Bob is away, and it cannot wait."}, cut=("*",)
+    ),
     Example("letter", "ann", "POST", "flows/letter/runs", {}, keep=False),
     Example("effects", "eve", "GET", "effects"),
     Example("skip", "eve", "POST", "effects/{effect}/skip"),
@@ -158,7 +176,7 @@ async def _play(app: App, settings: Settings, clock: FakeClock) -> dict[str, str
             settings.database_path,
             clock,
             person=f"{name}@example.com",
-            scopes=("start", "read", "admin") if name == "eve" else ("start", "read", "decide"),
+            scopes=("start", "read", "decide", "links", "admin") if name == "eve" else ("start", "read", "decide"),
             lifetime=None,
             issued_by="root",
         )
@@ -167,12 +185,15 @@ async def _play(app: App, settings: Settings, clock: FakeClock) -> dict[str, str
         for example in EXAMPLES:
             path = f"/api/v1/{example.path.format(**known)}"
             body = json.loads(_filled(json.dumps(example.body), known)) if example.body is not None else None
-            headers = {"Authorization": f"Bearer {secrets[example.who]}", **example.headers}
+            token = {"Authorization": f"Bearer {secrets[example.who]}"} if example.who else {}
+            headers = {**token, **example.headers}
             async with http.request(example.method, path, json=body, headers=headers) as response:
                 answer = await response.json(content_type=None)
                 answered = response.status, response.headers
             await app.runner.idle()
             _learn(known, answer)
+            if example.learns is not None:
+                known[example.learns] = answer["suspensions"][0]["id"]
             if example.keep:
                 shown[example.name] = _markdown(example, path, body, answer, *answered)
     return shown
@@ -198,7 +219,8 @@ def _learn(known: dict[str, str], answer: Mapping[str, Any]) -> None:
 
 
 def _markdown(example: Example, path: str, body: Any, answer: Any, status: int, headers: Mapping[str, str]) -> str:
-    request = [f"{example.method} {path}", f"Authorization: Bearer $TOKEN_OF_{example.who.upper()}"]
+    request = [f"{example.method} {path}"]
+    request += [f"Authorization: Bearer $TOKEN_OF_{example.who.upper()}"] if example.who else []
     request += [f"{name}: {value}" for name, value in example.headers.items()]
     if body is not None:
         request += ["Content-Type: application/json", "", json.dumps(body, ensure_ascii=False)]

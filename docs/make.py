@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import typer
 from pydantic import BaseModel
@@ -24,19 +24,39 @@ from bot import app as application
 from bot import links, performers, scopes
 from bot.cli import app as commands
 from bot.settings import MIN_SECRET, Settings
+from bot.slack.views import help as slack_help
 from bot.web import api, models, server
+from bot.web.endpoint import Endpoint
 from bot.web.errors import _HTTP, ANSWERS, EXPIRED, FAULT, Answer
 from docs import examples
-from flows import definition, expressions, forms, functions, loader, opening, people, runner, strict_json
+from flows import (
+    definition,
+    engine,
+    expressions,
+    forms,
+    functions,
+    loader,
+    opening,
+    people,
+    rules,
+    runner,
+    signatures,
+    strict_json,
+    tree,
+    triggers,
+)
+from flows.checks import ids
 from flows.durations import format_duration
 from flows.fields import MAX_LENGTH, MAX_OPTIONS, MAX_TEXT, MAX_VALUES, BaseField, Field
 from flows.schema import flow_schema
-from flows.store import sqlite
+from flows.store import reads, sqlite
+from flows.store import triggers as claims
 from integrations.http import request as http_request
 from integrations.slack import actions as slack_actions
 from integrations.slack import directory
 
 HERE = Path(__file__).parent
+PAGES = ("flow-file.md", "settings.md", "api.md", "operating.md")
 _PART = re.compile(r"<!-- made: (?P<name>[^\n]+?) -->\n.*?<!-- /made -->", re.DOTALL)
 
 Schema = Mapping[str, Any]
@@ -63,9 +83,10 @@ async def parts() -> dict[str, Callable[[], str]]:
         "bodies": bodies,
         "errors": errors,
         "commands": command_reference,
+        "slack commands": slack_commands,
         "scopes": slack_scopes,
         "limits": limits,
-        **{f"keys {name}": partial(keys, name) for name in ("Flow", "Step", "Retry", "Approval", "Hold")},
+        **{f"keys {name}": partial(keys, name) for name in _keyed()},
         **{f"example {name}": partial(str, text) for name, text in played.items()},
     }
 
@@ -94,10 +115,15 @@ def settings() -> str:
 
 # -- the flow file --------------------------------------------------------------------------------------------
 
+_VIA = '`slack`, `gmail`, `{slack: "#channel"}`, a list of these, or `none`'
 _TAKES = {
-    "Approval via": '`slack`, `gmail`, `{slack: "#channel"}`, or a list of these',
-    "Hold via": '`slack`, `gmail`, `{slack: "#channel"}`, or a list of these',
-    "Approval quorum": "whole number, `any` or `all`",
+    "Approval via": _VIA,
+    "Hold via": _VIA,
+    "Approval quorum": "whole number, `any`, `all`, or a [rule](#quorum)",
+    "Step output": "anything",
+    "Step cases": "mapping of lists of [steps](#steps)",
+    "Step parallel": "mapping of lists of [steps](#steps)",
+    "Step for_each": "text, list, or `{from, to}`",
     "gmail.send to": "text or list of text",
     "gmail.send cc": "text or list of text",
     "http.request headers": "mapping of text",
@@ -111,6 +137,13 @@ _TAKES = {
 def _bare(takes: str) -> str:
     # Whoever writes a file leaves a key out; that null would do as well is no news to them.
     return takes.removesuffix(" or null").replace("whole number or number", "number")
+
+
+def _keyed() -> list[str]:
+    """The mappings of the flow file whose keys a page tells."""
+    return sorted(
+        {name for page in PAGES for name in re.findall(r"<!-- made: keys (\w+) -->", (HERE / page).read_text())}
+    )
 
 
 def keys(model: str) -> str:
@@ -132,6 +165,8 @@ def fields() -> str:
 
     def row(model: type[BaseModel]) -> tuple[str, ...]:
         schema = model.model_json_schema(by_alias=True)
+        if "$ref" in schema:  # a type that holds fields, which may be of its own type
+            schema = schema["$defs"][model.__name__]
         about, _, more = inspect.cleandoc(model.__doc__ or "").partition("\n\n")
         own = [
             f"`{key}`: {_bare(kind(value))}{_limits(value)}{_or_default(key, schema, value)}"
@@ -153,7 +188,7 @@ def field_models() -> tuple[type[BaseModel], ...]:
 _PARAMS: Mapping[str, Mapping[str, str]] = {
     "http.request": {
         "method": "The HTTP method, in capitals or not.",
-        "url": "An http or https address. A user name and password in it are sent as basic authorization.",
+        "url": "An http or https address, or a path (`/orders`) where the step's `connection` has a base. A user name and password in it are sent as basic authorization.",
         "headers": "Headers to send. Those that frame the message (`Host`, `Content-Length`, ...) are refused.",
         "query": "Added to the address. A list repeats the name, null leaves it out.",
         "json": "The body, as JSON. At most one of `json`, `form` and `body`.",
@@ -187,6 +222,35 @@ _PARAMS: Mapping[str, Mapping[str, str]] = {
         "text": "What to say, in Slack's own markup. With `blocks` it is what notifications show.",
         "blocks": "Block Kit.",
     },
+    "slack.update_message": {
+        "channel": "Where the message stands: `channel` of the output of the step that posted it.",
+        "ts": "Which message it is: `ts` of that output. It has to be one of the bot's own.",
+        "text": "What it says from now on, in Slack's own markup.",
+        "blocks": "Block Kit. Without it the message has no blocks any more.",
+    },
+    "slack.request_approval": {
+        "to": "Who gets a message with their own link; without it everybody whom the step's wait asks.",
+        "text": "What stands above the button that leads to the page; without it, what the wait asks.",
+        "blocks": "Block Kit, in place of the text.",
+        "channel": "A channel that is told too, without a link.",
+    },
+    "gmail.request_approval": {
+        "to": "Who gets a mail with their own link; without it everybody whom the step's wait asks.",
+        "subject": "The subject; without it, what the wait asks.",
+        "text": "What stands above the link; without it, what the wait asks.",
+    },
+    "signoff.start": {
+        "flow": "The flow to start. Whoever requested this run requests that one.",
+        "inputs": "What it is started with.",
+    },
+    "signoff.resume": {
+        "run": "The id of a run that is paused or waits. Either this or `suspension`.",
+        "step": "The path of the step of that run which waits, where there are several.",
+        "suspension": "The id of a hold or a callback.",
+        "form": "The values of a hold's form.",
+        "comment": "What is said with it.",
+        "body": "The body that a callback is answered with.",
+    },
 }
 """What the parameters mean. One that is missing here fails the tests."""
 
@@ -216,36 +280,39 @@ def _action(name: str, model: type[BaseModel]) -> str:
 
 # -- the API and the commands ---------------------------------------------------------------------------------
 
-_CALLS: Mapping[tuple[str, str], tuple[str, str, str]] = {
-    ("GET", "/flows"): ("", "Flows", "the flows that can be started"),
-    ("POST", "/flows/{flow}/runs"): ("StartRun", "201 Run", "start a run"),
-    ("GET", "/runs/{run}"): ("", "Run", "a run as it stands"),
-    ("POST", "/runs/{run}/cancel"): ("CancelRun", "Run", "cancel a run"),
-    ("GET", "/approvals"): ("ListApprovals (query)", "Approvals", "what waits, the nearest deadline first"),
-    ("GET", "/approvals/{approval}"): ("", "Approval", "one approval or hold as it stands"),
-    ("POST", "/approvals/{approval}/decisions"): ("Decide", "201 or 200 Decided", "approve, reject or resume"),
-    ("GET", "/effects"): ("", "Effects", "the parked effects"),
-    ("POST", "/effects/{effect}/retry"): ("", "Freed", "perform a parked effect again"),
-    ("POST", "/effects/{effect}/skip"): ("", "Freed", "give up on a parked effect"),
-}
-
 
 def endpoints() -> str:
-    """The routes as they are registered. ``KeyError`` for one that ``_CALLS`` does not describe."""
-    nobody = cast("Any", None)
-    routes = api.Api(nobody, nobody, nobody).routes()
-    if len(routes) != len(_CALLS):
-        raise KeyError("an endpoint is gone")
+    """The endpoints as they are declared."""
 
-    def row(method: str, path: str, handler: Callable[..., object]) -> tuple[str, ...]:
-        takes, gives, what = _CALLS[method, path.removeprefix(api.ROOT)]
-        scope = inspect.getclosurevars(handler).nonlocals["scope"]
-        return f"`{method} {path}`", f"`{scope}`", takes, gives, what
+    def gives(endpoint: Endpoint) -> str:
+        statuses: dict[str, list[int]] = {}
+        for status, model in endpoint.gives.items():
+            statuses.setdefault(" or ".join(each.__name__ for each in get_args(model) or (model,)), []).append(status)
+        return ", ".join(
+            name if given == [200] else f"{' or '.join(map(str, given))} {name}" for name, given in statuses.items()
+        )
+
+    def takes(endpoint: Endpoint) -> str:
+        if endpoint.query is not None:
+            return f"{endpoint.query.__name__} (query)"
+        return endpoint.takes.__name__ if endpoint.takes not in (None, models.Nothing) else ""
 
     return table(
         ("endpoint", "scope", "takes", "gives", "does"),
-        (row(route.method, route.path, cast("Any", route.handler)) for route in routes),
+        (
+            (
+                f"`{each.method} {api.ROOT}{each.path}`",
+                f"`{each.scope}`" if each.scope else "none",
+                takes(each),
+                gives(each),
+                each.summary,
+            )
+            for each in api.ENDPOINTS
+        ),
     )
+
+
+_NO_BODIES = (models.Request, models.Response, models.Nothing, models.OpenApi)
 
 
 def bodies() -> str:
@@ -253,7 +320,7 @@ def bodies() -> str:
     found = [
         each
         for _, each in inspect.getmembers(models, inspect.isclass)
-        if issubclass(each, models.Request | models.Response) and each not in (models.Request, models.Response)
+        if issubclass(each, models.Request | models.Response) and each not in _NO_BODIES
     ]
     ordered = sorted(found, key=lambda each: inspect.getsourcelines(each)[1])
     return "\n\n".join(f"{_about(each)}\n\n{_body(each)}" for each in ordered)
@@ -324,7 +391,7 @@ def _commands(command: Any, name: str) -> Iterator[str]:
 
 
 def _argument(argument: Any) -> str:
-    name = (argument.metavar or argument.name).upper()
+    name = (argument.metavar or argument.name).upper() + ("..." if argument.nargs == -1 else "")
     return name if argument.required else f"[{name}]"
 
 
@@ -332,6 +399,12 @@ def _usual(option: Any) -> str:
     if option.required:
         return "required"
     return "" if option.default in (None, False, ()) else f"`{option.default}`"
+
+
+def slack_commands() -> str:
+    """What ``/approvals`` takes, from its own help."""
+    rows = ((f"`/approvals {words}`".replace(" `", "`"), meaning) for words, meaning in slack_help.COMMANDS.items())
+    return table(("command", "does"), rows)
 
 
 # -- operating ------------------------------------------------------------------------------------------------
@@ -346,7 +419,17 @@ def limits() -> str:
     rows = [
         ("a request's body", _bytes(server.MAX_BODY)),
         ("a flow file", _bytes(loader.MAX_FILE)),
-        ("steps of a flow", f"{flow_schema()['properties']['steps']['maxItems']:,}"),
+        ("steps of a flow, at all depths", f"{ids.MAX_STEPS:,}"),
+        ("steps within each other", f"{definition.MAX_DEPTH}"),
+        ("items of a loop", f"{tree.MAX_ITEMS:,}"),
+        ("steps that one transaction enters; the rest follows in the next", f"{tree.MAX_ENTERED:,}"),
+        ("step runs of a run that are shown", f"{reads.MOST:,}"),
+        (
+            "items, levels and ways of a nested quorum",
+            f"{rules.MAX_ITEMS:,}, {rules.MAX_LEVELS} and {rules.MAX_WAYS:,}",
+        ),
+        ("a `supersede` key; what is longer is cut", f"{engine.MAX_KEY} characters"),
+        ("runs that triggers start one after the other", f"{triggers.MAX_DEPTH}"),
         ("fields of a form, or inputs of a flow", f"{forms.MAX_FIELDS}"),
         ("options of a field", f"{MAX_OPTIONS:,}"),
         ("a text in a form", f"{MAX_TEXT:,} characters; `max_length` may raise it to {MAX_LENGTH:,}"),
@@ -363,8 +446,12 @@ def limits() -> str:
         ("plain Python functions on threads at the same time", f"{functions.PLACES}"),
         ("people and groups whom one wait asks", f"{opening.MAX_HANDLES:,}"),
         ("a page of a list", f"{_bytes(api.MAX_PAGE)}, or one item"),
-        ("a wait without a `timeout`", _time(definition.DEFAULT_TIMEOUT)),
+        ("approvals that one request decides", f"{models.MAX_IDS}"),
+        ("a wait for people without a `timeout`", _time(definition.DEFAULT_TIMEOUT)),
+        ("a callback without a `timeout`", _time(definition.CALLBACK_TIMEOUT)),
         ("how long an Idempotency-Key is remembered", _time(sqlite.KEEP_STARTS)),
+        ("how long a webhook's delivery is remembered", _time(claims.KEEP_DELIVERIES)),
+        ("how far the time in a webhook's signature may be off", _time(signatures.TOLERANCE)),
         ("how long Slack's answers about people are used again", _time(directory.TTL)),
         ("how long approvers that were looked up may wait to be asked", _time(people.FRESH)),
         ("how long a link outlives its deadline", _time(links.AFTERGLOW)),
@@ -390,6 +477,17 @@ _REFERENCES = {
     "Approval": "[approval](#approval)",
     "Hold": "[hold](#hold)",
     "Step": "[step](#steps)",
+    "Callback": "[callback](#callback)",
+    "Repeat": "[repeat](#repeat)",
+    "Choice": "`{name, label}`",
+    "Range": "`{from, to}`",
+    "Concurrency": "`{limit, while_waiting}`",
+    "TimeoutHandler": "[handler](#handlers)",
+    "RejectHandler": "[handler](#handlers)",
+    "ErrorHandler": "[handler](#handlers)",
+    "ScheduleTrigger": "[trigger](triggers.md)",
+    "WebhookTrigger": "[trigger](triggers.md)",
+    "FlowTrigger": "[trigger](triggers.md)",
     "Option": "`{value, label}`",
     "SlackPlace": '`{slack: "#channel"}`',
 }
@@ -459,9 +557,6 @@ def _default(key: str, owner: Schema, schema: Schema) -> str:
             return f"`{{{', '.join(f'{name}: {each}' for name, each in value.items())}}}`"
         case value:
             return f"`{value}`"
-
-
-PAGES = ("flow-file.md", "settings.md", "api.md", "operating.md")
 
 
 def main() -> None:

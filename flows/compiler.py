@@ -3,8 +3,8 @@
 Jinja's own lexer and parser read the source, in the state in which only an expression can follow: a statement
 is never parsed. What they return is not run by Jinja. It is compiled here, once, into closures: literals,
 names, items and fields, slices, operators, ``a if b else c``, and the filters and tests of ``flows.filters``.
-Any other node is refused when it is compiled, and so is every call. So what an expression can do is what
-stands in this module and in those that it imports from here.
+Any other node is refused when it is compiled, and so is every call but those in ``CALLS``. So what an expression
+can do is what stands in this module and in those that it imports from here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
 
 from flows import filters, operators
-from flows.values import MAX_PATH, Budget, ExpressionError, Missing, is_list, kind, member, root, text
+from flows.values import MAX_PATH, Budget, ExpressionError, Missing, called, is_list, kind, member, root, text
 
 Path = tuple[str, ...]
 Evaluate = Callable[[Mapping[str, object], Budget], object]
@@ -31,6 +31,9 @@ MAX_NODES = 500
 
 MAX_DEPTH = 50
 """Levels of nesting, well below what Python's stack allows; a chain of filters or of ``and`` counts too."""
+
+CALLS: Final = frozenset({("links", "for")})
+"""What may be called, with one value; and only where the value's class has opened it too (``expression_calls``)."""
 
 # Only its lexer and parser are used. Sandboxed and escaping, so that nobody who finds it gets an open one.
 _JINJA: Final = SandboxedEnvironment(autoescape=True)
@@ -137,6 +140,8 @@ class Compiler:
             return self._filter(node, inner)
         if isinstance(node, nodes.Test):
             return self._test(node, inner)
+        if isinstance(node, nodes.Call):
+            return self._call(node, inner)
         raise _refused(node)
 
     def _read(self, path: Sequence[str | int]) -> Evaluate:
@@ -157,6 +162,25 @@ class Compiler:
             return value
 
         return read
+
+    def _call(self, node: nodes.Call, depth: int) -> Evaluate:
+        path = tuple(map(str, _path(node.node) or ()))
+        if path not in CALLS:
+            raise _refused(node)
+        if len(node.args) != 1 or node.kwargs or node.dyn_args is not None or node.dyn_kwargs is not None:
+            raise ExpressionError(f"'{'.'.join(path)}' takes one value, like `{'.'.join(path)}(item)`")
+        self.names.add(path)
+        owner, name = path
+        argument = self._present(node.args[0], depth)
+        label = f"{owner}.{name}"
+
+        def call(context: Mapping[str, object], budget: Budget) -> object:
+            value = root(context, owner)
+            if type(value) is Missing:
+                raise value.error()
+            return called(value, name, argument(context, budget), label, budget)
+
+        return call
 
     def _filter(self, node: nodes.Filter, depth: int) -> Evaluate:
         function: filters.Filter = filters.find("filter", node.name, filters.FILTERS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from flows.context import Brief
 from flows.people import PersonId
@@ -45,7 +46,8 @@ class ResolvePeople:
 
 @dataclass(frozen=True, slots=True)
 class FireTimer:
-    """Tell the machine that ``due`` has come for suspension ``n``."""
+    """Tell the machine that ``due`` has come for suspension ``n``; 0 for what all of ``path`` may take, less for a step
+    that gave way to other runs."""
 
     path: Path
     round: int
@@ -88,12 +90,42 @@ class TellRequester:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Forget the timers and attempts of ``path`` that have not begun; of the whole run where it is None."""
+    """Forget the timers of ``path`` that have not fired; with ``everything`` also its attempts and look-ups. Of the
+    whole run where ``path`` is None."""
 
     path: Path | None = None
+    everything: bool = False
 
 
-Effect = PerformAction | ResolvePeople | FireTimer | SyncCard | SyncCards | SendMail | TellRequester | Withdraw
+On = Literal["waiting", "decided", "ended"]
+"""What a flow can hear of another flow's runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTriggered:
+    """Start ``flow``, whose trigger ``trigger`` has heard that this run waits, was decided or has ended.
+
+    ``n`` is the suspension that it is about; 0 where the run has ended. It is saved with the fact that it follows
+    from, and settled in the transaction that starts the run: each fact starts each listener once.
+    """
+
+    flow: str
+    trigger: str
+    on: On
+    n: int
+
+
+Effect = (
+    PerformAction
+    | ResolvePeople
+    | FireTimer
+    | SyncCard
+    | SyncCards
+    | SendMail
+    | TellRequester
+    | Withdraw
+    | StartTriggered
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +141,7 @@ class Leased:
     id: int
     run: int
     lane: Lane
-    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | TellRequester
+    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | TellRequester | StartTriggered
     due: datetime
     deliveries: int = 0
     card: int | None = None
@@ -132,3 +164,5 @@ def key(leased: Leased, run: str) -> str:
             return f"{run}/{path}/{round_}/mail-{n}-{person}"
         case TellRequester():
             return f"{run}//1/tell"
+        case StartTriggered(flow, trigger, _, n):
+            return f"{run}//1/start-{flow}-{trigger}-{n}"

@@ -6,32 +6,77 @@ There is one decision path. Whatever door a person comes through, it ends in ``E
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from flows import views
 from flows.clock import Clock
-from flows.definition import Approval, Flow, Hold
+from flows.definition import Approval, Callback, Flow, Hold
 from flows.effects import PerformAction
-from flows.errors import NotAllowed, UnknownEffect, UnknownFlow, UnknownRun, UnknownSuspension
-from flows.events import ActionSkipped, CancelRequested, DecisionMade
-from flows.expressions import ExpressionError
+from flows.errors import (
+    FlowError,
+    InvalidForm,
+    NotAllowed,
+    NotWaiting,
+    UnknownEffect,
+    UnknownFlow,
+    UnknownRun,
+    UnknownSuspension,
+)
+from flows.events import (
+    ActionSkipped,
+    CallbackReceived,
+    CancelRequested,
+    DecidedEarly,
+    DecisionMade,
+    DropRequested,
+    LinkMade,
+    PauseRequested,
+    ResumeRequested,
+    RosterReread,
+    SuspendRequested,
+)
+from flows.expressions import ExpressionError, Template
 from flows.fields import StringField
 from flows.forms import validate
-from flows.handles import InvalidHandle, normalise
+from flows.handles import InvalidHandle, is_group, normalise
 from flows.ids import Ids
-from flows.opening import MAX_HANDLES
+from flows.opening import MAX_HANDLES, flat, made_handles
 from flows.people import PersonId, Roster
-from flows.plan import Plan
+from flows.plan import Plan, made
 from flows.ports import Directory, Json
-from flows.quorum import MembershipsNeeded, check_may_decide
-from flows.run import SECRET, Door, Run, Verdict
+from flows.quorum import MembershipsNeeded, check_may_decide, look_up
+from flows.run import SECRET, Door, Early, Path, Run, Verdict
 from flows.store import outbox, reads
+from flows.store.slices import load_run
 from flows.store.sqlite import Key, SqliteStore, Start
+from flows.store.triggers import Claim
 from flows.vault import Vault
 from flows.views import ParkedEffect, RunView, SuspensionView
+
+MAX_KEY = 200
+"""Characters of a ``supersede`` key that is stored as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What became of one of many decisions: the run as it is after it, or why it was refused."""
+
+    run: int
+    n: int
+    after: Run | None = None
+    refused: FlowError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What became of a machine's request: ``kept`` for a wait that is not open yet, and the page to go to next."""
+
+    kept: bool
+    redirect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +99,7 @@ class Engine:
         self._vault = vault
         self._clock = clock
         self._flows: dict[str, tuple[Plan, int]] = {}
+        store.seal = vault.seal
 
     @property
     def ids(self) -> Ids:
@@ -66,9 +112,10 @@ class Engine:
 
     async def use(self, flows: Iterable[Flow]) -> None:
         """Let these be the flows that can be started. Runs that wait keep the definition they have."""
+        by_name = {flow.flow: flow for flow in flows}
         pinned = {}
-        for flow in flows:
-            plan = Plan.of(flow)
+        for flow in by_name.values():
+            plan = Plan.of(flow, by_name)
             pinned[flow.flow] = (plan, await self._store.pin(plan))
         self._flows = pinned
 
@@ -82,18 +129,20 @@ class Engine:
         *,
         once: Once | None = None,
         via_token: str | None = None,
+        claim: Claim | None = None,
+        as_admin: bool = True,
     ) -> tuple[Run, bool]:
         """Start a run. Returns it, and whether it is new (False: the same Idempotency-Key started it before).
 
-        Raises ``UnknownFlow``, ``InvalidForm`` with all bad inputs, ``QuorumUnreachable``, ``TryAgain``.
+        ``claim`` is what the start uses up, where a trigger starts it; it raises ``flows.store.triggers.Taken``. Raises ``UnknownFlow``, ``InvalidForm`` with all bad inputs, ``QuorumUnreachable``, ``TryAgain``.
         """
-        if flow not in self._flows:
-            raise UnknownFlow(f"There is no flow {flow!r}.")
-        plan, definition = self._flows[flow]
+        plan, definition = self._known(flow)
         key = Key(once.token, once.key, self._vault.fingerprints(_request(flow, inputs))) if once else None
         if key is not None and (before := await self._store.started(key)) is not None:
             # Before anything is looked up: a repeat is answered also while Slack is down, or the flow was edited.
             return before, False
+        if not await self.may_start(flow, requester, as_admin=as_admin):
+            raise NotAllowed("You are not one of those who may start this flow.")
         values = validate(plan.flow.inputs, inputs)
         secrets: dict[str, bytes] = {}
         for field in plan.flow.inputs:
@@ -110,8 +159,29 @@ class Engine:
                 secrets=secrets,
                 once=key,
                 via_token=via_token,
+                supersede=_key_of(plan.flow, values),
+                claim=claim,
             )
         )
+
+    async def may_start(self, flow: str, person: PersonId, *, as_admin: bool = True) -> bool:
+        """Whether the person may start the flow: everybody, unless it names its ``starters``; its owner and admins always.
+
+        Raises ``UnknownFlow``, ``TryAgain``.
+        """
+        flow_ = self._known(flow)[0].flow
+        if not flow_.starters or (as_admin and self._is_admin(person)):
+            return True
+        owner = () if flow_.owner is None else (flow_.owner,)
+        return await self._is_among(person, (*flow_.starters, *owner))
+
+    async def asked_by(self, flow: str, inputs: Mapping[str, object]) -> Roster | None:
+        """Who will certainly be asked by a run with these inputs, as far as that is known before it starts.
+
+        Raises ``UnknownFlow``, ``InvalidForm``, ``TryAgain``.
+        """
+        plan, _ = self._known(flow)
+        return await self._roster(plan, validate(plan.flow.inputs, inputs))
 
     async def decide(
         self,
@@ -123,11 +193,12 @@ class Engine:
         door: Door,
         comment: str | None = None,
         values: Mapping[str, Json] | None = None,
+        option: str | None = None,
         digest: bytes | None = None,
         via_token: str | None = None,
         as_admin: bool = True,
     ) -> Run:
-        """Record one person's answer. Returns the run as it is then.
+        """Record one person's answer, or take it back (``Verdict.WITHDRAW``). Returns the run as it is then.
 
         ``digest`` is that of the view which the person had; None where a script decided without showing one.
         Raises ``UnknownRun``, or a ``Refused`` that says why not.
@@ -142,20 +213,173 @@ class Engine:
             digest=digest,
             admin=as_admin and self._directory.is_admin(person),
             via_token=via_token,
+            option=option,
         )
-        try:
-            return await self._store.transact(run, event, seal=self._vault.seal)
-        except MembershipsNeeded as needed:
-            # Asked outside the transaction: the directory may take seconds, and others decide meanwhile.
-            memberships = await self._directory.memberships(person, needed.groups)
-            return await self._store.transact(run, replace(event, memberships=memberships), seal=self._vault.seal)
+        return await self._with_memberships(run, event)
+
+    async def decide_many(
+        self,
+        ids: Sequence[tuple[int, int]],
+        person: PersonId,
+        verdict: Verdict,
+        *,
+        door: Door,
+        comment: str | None = None,
+        values: Mapping[str, Json] | None = None,
+        option: str | None = None,
+        via_token: str | None = None,
+        as_admin: bool = True,
+    ) -> list[Item]:
+        """The same answer to several suspensions, ``(run, n)`` each: one result for each of them, in their order.
+
+        Each is decided by itself, by the same rules as alone; its form is held against the values like alone.
+        """
+        results = []
+        for run, n in ids:
+            try:
+                after = await self.decide(
+                    run,
+                    n,
+                    person,
+                    verdict,
+                    door=door,
+                    comment=comment,
+                    values=values,
+                    option=option,
+                    via_token=via_token,
+                    as_admin=as_admin,
+                )
+                results.append(Item(run, n, after))
+            except FlowError as refused:
+                results.append(Item(run, n, refused=refused))
+        return results
+
+    async def decide_early(
+        self,
+        run: int,
+        person: PersonId,
+        verdict: Verdict,
+        *,
+        step: str | None = None,
+        door: Door,
+        comment: str | None = None,
+        via_token: str | None = None,
+    ) -> bool:
+        """A decision that nothing was shown for: an open approval that takes such a one counts it at once, else it is
+        kept for the next one that does and that this person may decide. Returns whether it was counted.
+
+        ``step``: the approval's id, where it is meant for one. Raises ``UnknownRun``, or a ``Refused``.
+        """
+        event = DecidedEarly(person, verdict, door, step, _said("comment", comment), via_token=via_token)
+        await self._with_memberships(run, event)
+        return await self.kept(run, person, step) is None
+
+    async def pause(
+        self, run: int, person: PersonId, *, door: Door, via_token: str | None = None, as_admin: bool = True
+    ) -> Run:
+        """Halt a run: what is under way goes on, nothing new starts until ``resume``. Deadlines go on.
+
+        Raises ``UnknownRun``, ``NotAllowed``, ``NotWaiting`` where it is paused already, ``RunFinished``.
+        """
+        admin, owner = await self._rights(run, person, as_admin)
+        return await self._store.transact(run, PauseRequested(person, door, admin, via_token, owner))
+
+    async def resume(
+        self, run: int, person: PersonId, *, door: Door, via_token: str | None = None, as_admin: bool = True
+    ) -> Run:
+        """Let a paused run go on. Raises as ``pause``."""
+        admin, owner = await self._rights(run, person, as_admin)
+        return await self._store.transact(run, ResumeRequested(person, door, admin, via_token, owner))
+
+    async def drop(
+        self,
+        run: int,
+        n: int,
+        person: PersonId,
+        reason: str,
+        *,
+        door: Door,
+        via_token: str | None = None,
+        as_admin: bool = True,
+    ) -> Run:
+        """End a wait without a decision, and let the run go on: recorded, and never an approval. For admins and the
+        flow's owner.
+
+        Raises ``UnknownRun``, ``NotAllowed``, ``Closed``, ``InvalidForm`` where no reason is given.
+        """
+        said = _said("reason", reason)
+        if said is None:
+            raise InvalidForm({"reason": "is required: say why nobody's decision is needed."})
+        admin, owner = await self._rights(run, person, as_admin)
+        return await self._store.transact(run, DropRequested(n, person, door, said, admin, owner, via_token))
+
+    async def link_made(
+        self, run: int, person: PersonId, by: PersonId, *, step: str | None, via_token: str | None = None
+    ) -> None:
+        """Record that ``by`` has made the personal link of ``person``, with which its holder answers as them.
+
+        Raises ``SelfApproval`` where it would let somebody answer their own request in another's name.
+        """
+        await self._store.transact(run, LinkMade(by, person, step, via_token))
+
+    async def callback(self, run: int, n: int, request: Mapping[str, Json], *, cancels: bool) -> Called:
+        """A machine has sent ``request`` (method, headers, query, body) to a resume link, or to a cancel link.
+
+        Raises ``Closed`` with who used it and when, ``InvalidForm`` where the body is not what the flow expects,
+        ``NotWaiting``, ``UnknownRun``.
+        """
+        await self._store.transact(run, CallbackReceived(n, request, cancels))
+        view = await self.peek(run, n)
+        wait = view.wait if view is not None else None
+        kept = view is None or view.open
+        return Called(kept, wait.redirect if isinstance(wait, Callback) else None)
+
+    async def suspend(self, run: int, path: Path, round_: int, attempt: int, spec: Mapping[str, Json] | None) -> None:
+        """Open the wait that a step's function asks for, durably. ``spec`` is as in a flow file, under its kind's key;
+        None for the one that the step has.
+
+        Raises ``NotAllowed``, ``InvalidForm``, ``QuorumUnreachable``, ``TryAgain``; ``NotWaiting`` where the step has
+        ended, or another attempt of it is at work.
+        """
+        roster = None
+        if spec is not None:
+            step = made(spec)
+            if step.wait is not None and any(field.masked for field in step.wait.form):
+                raise InvalidForm({"form": "may not ask for a secret here; write this wait into the flow file."})
+            waiting = step.approval or step.hold or step.callback
+            handles = flat(made_handles(waiting)) if waiting is not None else ()
+            roster = await self._directory.resolve(handles) if handles else None
+        else:
+            brief = await self._store.read(lambda c, plans: reads.handles_of(c, plans, run, path, self.ids))
+            roster = await self._directory.resolve(brief) if brief else None
+        after = await self._store.transact(run, SuspendRequested(path, round_, attempt, spec, roster))
+        if not await self._store.read(lambda c, _: reads.is_open(c, after.id, path, round_)):
+            raise NotWaiting("This step is not under way any more, so it cannot wait.")
+
+    async def people_left(self, run: int, n: int) -> None:
+        """Somebody whom a suspension asks may have left: ask the directory anew, and say so at once where those who are
+        left cannot meet the quorum. Raises ``TryAgain``."""
+        view = await self.peek(run, n)
+        if view is None or not view.open or not isinstance(view.wait, Approval):
+            return
+        roster = await self._directory.resolve(look_up(view.suspension, view.people))
+        await self._store.transact(run, RosterReread(n, roster))
+
+    async def waiting_on(self, person: PersonId) -> list[tuple[int, int]]:
+        """The open suspensions that name this person, or a group: what ``people_left`` is to be asked about."""
+        groups = await self._store.read(lambda c, _: reads.groups_waiting(c))
+        return await self._store.read(lambda c, _: reads.seated(c, [person, *groups]))
+
+    async def is_owner(self, flow: Flow, person: PersonId) -> bool:
+        """Whether the person owns the flow. Raises ``TryAgain`` where the directory does not answer."""
+        return flow.owner is not None and await self._is_among(person, (flow.owner,))
 
     async def check_may_decide(self, view: SuspensionView, person: PersonId, *, as_admin: bool = True) -> None:
         """Return if the person may answer this suspension now; else raise the ``Refused`` that ``decide`` would.
 
         For a door that shows something before it decides. Raises ``UnknownSuspension`` for a delay, which asks nobody.
         """
-        wait = view.step.wait
+        wait = view.wait
         if not isinstance(wait, Approval | Hold):
             raise UnknownSuspension("There is no such approval.")
         check = partial(
@@ -182,8 +406,9 @@ class Engine:
         as_admin: bool = True,
     ) -> Run:
         """Cancel a run. Raises ``UnknownRun``, ``NotAllowed``, ``RunFinished``, ``InvalidForm`` for the reason."""
-        admin = as_admin and self._directory.is_admin(person)
-        return await self._store.transact(run, CancelRequested(person, door, _said("reason", reason), admin, via_token))
+        said = _said("reason", reason)
+        admin, owner = await self._rights(run, person, as_admin)
+        return await self._store.transact(run, CancelRequested(person, door, said, admin, via_token, owner))
 
     async def retry(self, effect: int, person: PersonId) -> None:
         """Let a parked effect be performed again. Admins only."""
@@ -224,6 +449,14 @@ class Engine:
         """A suspension, for a door that has established already that it may be shown."""
         return await self._store.read(lambda c, plans: reads.suspension_view(c, plans, run, n))
 
+    async def peek_run(self, run: int) -> RunView:
+        """A run, for a door that has established already that it may be shown. Raises ``UnknownRun``."""
+        return await self._store.read(lambda c, plans: reads.run_view(c, plans, run))
+
+    async def kept(self, run: int, person: PersonId, step: str | None = None) -> Early | None:
+        """The decision that this person gave early, for ``step`` or for any, and that no approval has taken yet."""
+        return await self._store.read(lambda c, _: reads.kept(c, run, person, step))
+
     async def waiting_for(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """What waits for this person, by name or through a group, the nearest deadline first."""
         seats = await self._seats(person)
@@ -258,6 +491,38 @@ class Engine:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
+    def _known(self, flow: str) -> tuple[Plan, int]:
+        if flow not in self._flows:
+            raise UnknownFlow(f"There is no flow {flow!r}.")
+        return self._flows[flow]
+
+    async def _with_memberships(self, run: int, event: DecisionMade | DecidedEarly) -> Run:
+        """Deliver a person's answer; where it depends on their groups, ask for these first."""
+        try:
+            return await self._store.transact(run, event)
+        except MembershipsNeeded as needed:
+            # Asked outside the transaction: the directory may take seconds, and others decide meanwhile.
+            memberships = await self._directory.memberships(event.person, needed.groups)
+            return await self._store.transact(run, replace(event, memberships=memberships))
+
+    async def _rights(self, run: int, person: PersonId, as_admin: bool) -> tuple[bool, bool]:
+        """Whether the person acts here as an admin, and as the flow's owner. Raises ``UnknownRun``."""
+        plan = await self._store.read(lambda c, plans: load_run(c, plans, run)[0])
+        return as_admin and self._is_admin(person), await self.is_owner(plan.flow, person)
+
+    def _is_admin(self, person: PersonId) -> bool:
+        return self._directory.is_admin(person)
+
+    async def _is_among(self, person: PersonId, handles: Sequence[str]) -> bool:
+        """Whether the person stands behind one of these handles, by name or as a member. Raises ``TryAgain``."""
+        names = tuple(dict.fromkeys(map(normalise, handles)))
+        groups = [name for name in names if is_group(name)]
+        if len(groups) < len(names):
+            roster = await self._directory.resolve([name for name in names if not is_group(name)])
+            if person in roster.people.values():
+                return True
+        return bool(groups) and bool((await self._directory.memberships(person, groups)).groups)
+
     def _admins_only(self, person: PersonId) -> None:
         if not self._directory.is_admin(person):
             raise NotAllowed("Only an admin may do this.")
@@ -273,10 +538,13 @@ class Engine:
         if views.may_read(view, reader, admin=admin):
             return True
         groups = views.groups_of(view)
-        if not groups:
-            return False
-        memberships = await self._directory.memberships(reader, groups)
-        return views.may_read(view, reader, admin=admin, groups=memberships.groups)
+        if groups:
+            memberships = await self._directory.memberships(reader, groups)
+            if views.may_read(view, reader, admin=admin, groups=memberships.groups):
+                return True
+        flow = view.plan.flow
+        named = (*flow.viewers, *((flow.owner,) if flow.owner is not None else ()))
+        return bool(named) and await self._is_among(reader, named)
 
     async def _roster(self, plan: Plan, inputs: Mapping[str, Json]) -> Roster | None:
         """Who stands behind the approvers that the inputs alone name: so that the impossible is refused at once."""
@@ -295,6 +563,19 @@ class Engine:
                 if len(handles) > MAX_HANDLES:
                     return None  # likewise, if they are those of one step
         return await self._directory.resolve(handles) if handles else None
+
+
+def _key_of(flow: Flow, inputs: Mapping[str, Json]) -> str | None:
+    """The key under which a run supersedes older ones. Raises ``InvalidForm`` where the inputs give none."""
+    if flow.supersede is None:
+        return None
+    try:
+        value = Template.compile(flow.supersede).render({"inputs": inputs})
+    except ExpressionError as error:
+        raise InvalidForm({"supersede": str(error)}) from None
+    key = "" if value is None else str(value)
+    # A longer one is kept as its hash, which differs where it does.
+    return (key if len(key) <= MAX_KEY else hashlib.sha256(key.encode()).hexdigest()) or None
 
 
 _WORDS = {name: (StringField(name=name, required=False, multiline=True),) for name in ("comment", "reason")}

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from flows.people import Memberships, PersonId, Roster
 from flows.ports import Json
-from flows.run import Close, Door, Outcome, Path, StepState, Verdict
+from flows.run import Close, Door, Outcome, Path, Rerun, StepState, Verdict
 
 # -- events ---------------------------------------------------------------------------------------------------
 
@@ -23,6 +23,7 @@ class ActionFinished:
     round: int
     attempt: int
     output: Json
+    rerun: Rerun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,115 @@ class PeopleResolved:
 
 @dataclass(frozen=True, slots=True)
 class TimerFired:
+    """``n`` is 0 for the time that a whole run, or the child flow at ``path``, may take, which was to be over at ``due``;
+    below 0 for a step that gave way to other runs."""
+
     path: Path
     n: int
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendRequested:
+    """A function asks for its step's wait while it runs: ``spec`` is the wait as in a flow file, under its kind's key;
+    None for the one that the step has. ``roster`` answers for the people in it."""
+
+    path: Path
+    round: int
+    attempt: int
+    spec: Mapping[str, Json] | None = None
+    roster: Roster | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackReceived:
+    """A machine's request to a resume link, or to a cancel link."""
+
+    n: int
+    request: Mapping[str, Json]
+    cancels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    person: PersonId
+    door: Door
+    admin: bool = False
+    via_token: str | None = None
+    owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    """A paused run is to go on."""
+
+    person: PersonId
+    door: Door
+    admin: bool = False
+    via_token: str | None = None
+    owner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropRequested:
+    """A wait is to end without a decision, and the run to go on. ``owner``: the person owns the flow."""
+
+    n: int
+    person: PersonId
+    door: Door
+    reason: str
+    admin: bool = False
+    owner: bool = False
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedEarly:
+    """A decision for an approval that may not be there yet: that of ``step``, or the next one that takes it."""
+
+    person: PersonId
+    verdict: Verdict
+    door: Door
+    step: str | None = None
+    comment: str | None = None
+    memberships: Memberships | None = None
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMade:
+    """``by`` has made the personal link of ``person``: its holder answers as them, so who made it is on record."""
+
+    by: PersonId
+    person: PersonId
+    step: str | None = None
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer run with the same key has started."""
+
+    by: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGiven:
+    """The flow's limit leaves room for this run now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RosterReread:
+    """Who stands behind an open suspension's handles was asked again, because somebody may have left."""
+
+    n: int
+    roster: Roster
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionMade:
-    """``admin``: the person is one of the installation's admins. ``memberships``: None where not asked for yet."""
+    """``admin``: the person is one of the installation's admins. ``memberships``: None where not asked for yet.
+    ``option``: what they chose, where the approval has options."""
 
     n: int
     person: PersonId
@@ -73,15 +176,19 @@ class DecisionMade:
     admin: bool = False
     via_token: str | None = None
     """Who issued the API token, where one was used (S10)."""
+    option: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
+    """``owner``: the person owns the flow."""
+
     person: PersonId
     door: Door
     reason: str | None = None
     admin: bool = False
     via_token: str | None = None
+    owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +208,16 @@ Event = (
     | DecisionMade
     | CancelRequested
     | PeopleMerged
+    | SuspendRequested
+    | CallbackReceived
+    | PauseRequested
+    | ResumeRequested
+    | DropRequested
+    | DecidedEarly
+    | Superseded
+    | PlaceGiven
+    | RosterReread
+    | LinkMade
 )
 
 
@@ -145,6 +262,64 @@ class DecisionCounted:
     approvals: int
     needed: int
     replaced: Verdict | None = None
+    option: str | None = None
+    unseen: bool = False
+    """It was given before the suspension opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionWithdrawn:
+    n: int
+    person: PersonId
+    verdict: Verdict
+    """What they had said."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionKept:
+    """A decision came before its approval: it is kept until one takes it."""
+
+    person: PersonId
+    verdict: Verdict
+    step: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGiven:
+    """Somebody's personal link was made by somebody else."""
+
+    person: PersonId
+    by: PersonId
+    step: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackKept:
+    n: int
+    cancels: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused:
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class RunQueued:
+    """It waits for a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopping:
+    """What it will end with is decided; steps that have to run first do."""
+
+    outcome: Outcome
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +334,8 @@ class SuspensionClosed:
     n: int
     how: Close
     by: tuple[PersonId, ...] = ()
+    reason: str | None = None
+    option: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +350,14 @@ Fact = (
     | StepEnded
     | SuspensionOpened
     | DecisionCounted
+    | DecisionWithdrawn
+    | DecisionKept
+    | CallbackKept
+    | LinkGiven
+    | RunPaused
+    | RunResumed
+    | RunQueued
+    | RunStopping
     | QuorumRecounted
     | SuspensionClosed
     | RunEnded

@@ -4,40 +4,64 @@ Slack, web pages and the command line deliver text, the API delivers JSON; ``val
 the same JSON of them, so that a value is worth the same through whatever door it came. What a single field
 takes is said in ``flows.fields``.
 
-What counts as *not given*: a missing key, null, and blank text, for every type (and an empty list for
-``multiselect``). A field that is not given takes its default, else null. One exception, so that a person
-can empty what a default has filled in: an optional ``string`` or ``multiselect`` that has a default stays
-empty when ``""`` or ``[]`` is given. (A door that shows a form and gets nothing for a shown field passes ``""``.)
+What counts as *not given*: a missing key and null, for every type. A field that is not given takes its default,
+else null. Blank text (and an empty list for ``multiselect``) is not given either, with one exception: in a field that
+has a default it says that somebody has emptied it. Then the default does not come back: an optional field is null
+(``""`` for a ``string``, ``[]`` for a ``multiselect``), a required one is refused. (A door that shows a form and gets
+nothing for a shown field passes ``""``.)
+
+A field whose ``when`` is false is not asked: its value is null, whatever its default, and it is not required. What
+somebody fills into it all the same is refused, since to drop it would be to decide something else than they said; its
+default alone is no answer, because a page without a script sends that too. Whether a field is asked cannot be told
+while something is wrong with those that its ``when`` reads; then it is not missed.
+
+Values inside values are placed: ``servers[1].host``. Files stand in values with their content, in base64.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
-from difflib import get_close_matches
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar, cast
 
+from flows.definition import Approval, Callback, Wait
 from flows.errors import InvalidForm
-from flows.fields import MASK, MAX_VALUES, NOTHING, Field, Unacceptable
-from flows.fields.limits import weight
-from flows.fields.sentences import MAX_QUOTED, quoted
+from flows.fields import MASK, MAX_FIELDS, MAX_VALUES, NOTHING, Field, Unacceptable
+from flows.fields.base import BaseField
+from flows.fields.choices import MultiselectField, Option, SelectField
+from flows.fields.conditions import in_words, wrong_conditions
+from flows.fields.group import fill_in, rendered_default, schema_of_values, shown
+from flows.fields.limits import MAX_DESCRIPTION, MAX_LABEL, MAX_OPTION, weight
+from flows.fields.nested import ListField
+from flows.findings import Finding
 from flows.ports import Json
+from flows.run import Verdict
 
 __all__ = [
     "MAX_FIELDS",
     "Field",
+    "by_field",
     "check_defaults",
     "check_fields",
+    "condition_of",
     "default_templates",
+    "fills_in",
     "json_schema_of",
     "mask",
+    "needs_no_answer",
     "readable",
+    "rendered_texts",
+    "shown",
+    "text_templates",
     "validate",
+    "validate_answer",
+    "with_texts",
 ]
 
-MAX_FIELDS = 100
-"""Fields of one form, or inputs of one flow."""
+_F = TypeVar("_F", bound=BaseField)
 
-_MAX_UNKNOWN = 20  # unknown names that one refusal lists
+
+# -- values ---------------------------------------------------------------------------------------------------
 
 
 def validate(
@@ -47,70 +71,59 @@ def validate(
 
     ``defaults`` holds the rendered values of the defaults that are templates (``default_templates``); they
     are validated like anything else, and never rendered again. Raises ``InvalidForm`` with every bad field
-    at once, unknown names included. Validating the result again gives the same result.
+    at once, unknown names included. Validating the result again gives the same result, but that the null of a field
+    that was emptied is taken for its default.
     """
-    checked: dict[str, Json] = {}
-    problems: dict[str, str] = {}
-    known = size = 0
-    for field in fields:
-        name = field.name
-        given = None
-        if name in values:
-            known += 1
-            given = values[name]
-        try:
-            if not field.is_blank(given):
-                value = field.parse(given)
-            elif given is None or field.required or field.cleared is None or field.default is None:
-                value = _not_given(field, defaults)
-            else:
-                value = deepcopy(field.cleared)
-        except Unacceptable as unacceptable:
-            problems[name] = str(unacceptable)
-            continue
-        checked[name] = value
-        size += weight(value)
-    if known < len(values):
-        problems |= _unknown_names([field.name for field in fields], values)
-    if size > MAX_VALUES and not problems:
-        longest = max(checked, key=lambda name: weight(checked[name]))
-        problems[longest] = f"must be shorter: all values together may have {MAX_VALUES} characters, these have {size}."
+    checked, problems = fill_in(fields, values, defaults=defaults)
+    if not problems:
+        size = sum(map(weight, checked.values()))
+        if size > MAX_VALUES:
+            longest = max(checked, key=lambda name: weight(checked[name]))
+            problems[longest] = (
+                f"must be shorter: all values together may have {MAX_VALUES} characters, these have {size}."
+            )
     if problems:
         raise InvalidForm(problems)
     return checked
 
 
-def default_templates(fields: Iterable[Field]) -> dict[str, str]:
-    """The defaults that have to be rendered before the form opens, by field name."""
-    return {field.name: field.default for field in fields if field.templated}
+def validate_answer(
+    wait: Wait, verdict: Verdict, values: Mapping[str, object], *, defaults: Mapping[str, object]
+) -> dict[str, Json]:
+    """What is kept of the values that came with a decision; nothing where that verdict takes no form.
 
-
-def check_defaults(fields: Iterable[Field], rendered: Mapping[str, object]) -> dict[str, Json]:
-    """The normalised values of the ``rendered`` defaults, for when a form opens; null for one that came out blank.
-
-    Raises ``InvalidForm`` with every default that its field does not take.
+    Raises ``InvalidForm`` as ``validate`` does.
     """
-    checked: dict[str, Json] = {}
-    problems: dict[str, str] = {}
-    for field in fields:
-        if field.templated:
-            try:
-                checked[field.name] = _rendered_default(field, rendered)
-            except Unacceptable as unacceptable:
-                problems[field.name] = str(unacceptable)
-    if problems:
-        raise InvalidForm(problems)
-    return checked
+    return validate(wait.form, values, defaults=defaults) if fills_in(wait, verdict) else {}
 
 
-def check_fields(fields: Sequence[Field]) -> list[str]:
-    """What is wrong with fields that are each right: names that are there twice, and more than anybody can fill in."""
-    names = [field.name for field in fields]
-    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
-    problems = [f"two fields are named {name}; rename one of them" for name in twice]
-    if len(names) > MAX_FIELDS:
-        problems.append(f"{len(names)} fields are more than the {MAX_FIELDS} that one form may have")
-    return problems
+def fills_in(wait: Wait | Callback, verdict: Verdict) -> bool:
+    """Whether the form belongs to that verdict: to a yes, and to a rejection where the approval says ``form_on: both``."""
+    if verdict is Verdict.REJECT:
+        return isinstance(wait, Approval) and wait.form_on == "both"
+    return verdict is not Verdict.WITHDRAW
+
+
+def needs_no_answer(fields: Sequence[Field]) -> bool:
+    """Whether a form may come back empty, as far as can be told before it opens: defaults that are templates are taken
+    to come to something."""
+    rendered = dict.fromkeys(default_templates(fields))
+    _, problems = fill_in(fields, {}, defaults=rendered)
+    return problems.keys() <= rendered.keys()
+
+
+def by_field(fields: Iterable[Field], problems: Mapping[str, str]) -> dict[str, str]:
+    """``InvalidForm.fields`` with what is wrong inside a value put together under its field, for doors that show one
+    sentence beside each; names that are none of the fields stay as they are."""
+    found: dict[str, list[str]] = {}
+    inside = {field.name for field in fields if field.inside}
+    for place, sentence in problems.items():
+        name = place.partition(".")[0].partition("[")[0]
+        if name in inside and place != name:
+            found.setdefault(name, []).append(f"{place}: {sentence}")
+        else:
+            found.setdefault(place, []).append(sentence)
+    return {name: " ".join(sentences) for name, sentences in found.items()}
 
 
 def mask(fields: Iterable[Field], values: Mapping[str, Json]) -> dict[str, Json]:
@@ -128,71 +141,134 @@ def readable(field: Field, value: Json) -> str:
 
 
 def json_schema_of(fields: Iterable[Field]) -> dict[str, Json]:
-    """JSON Schema 2020-12 of the values as JSON (the text that ``validate`` takes besides is not described)."""
-    properties: dict[str, Json] = {}
-    required: list[str] = []
+    """JSON Schema 2020-12 of the values as JSON (the text that ``validate`` takes besides is not described).
+
+    Which fields are asked depends on values, which no schema here says: a field with ``when`` may be null in it.
+    """
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema_of_values(tuple(fields))}
+
+
+# -- what is rendered when a form opens -------------------------------------------------------------------------
+
+
+def default_templates(fields: Iterable[Field]) -> dict[str, Json]:
+    """The defaults that have to be rendered before the form opens, by field name: templates, or values that hold some."""
+    return {field.name: field.default for field in fields if field.templated}
+
+
+def check_defaults(fields: Iterable[Field], rendered: Mapping[str, object]) -> dict[str, Json]:
+    """The normalised values of the ``rendered`` defaults, for when a form opens; null for one that came out blank.
+
+    Raises ``InvalidForm`` with every default that its field does not take.
+    """
+    checked: dict[str, Json] = {}
+    problems: dict[str, str] = {}
     for field in fields:
-        schema = field.schema_of_value()
-        if field.required and field.default is None:
-            required.append(field.name)
-        else:
-            schema = {"anyOf": [schema, {"type": "null"}]}
-        notes: dict[str, Json] = {"title": field.title}
-        if field.description is not None:
-            notes["description"] = field.description
-        if field.default is not None and not field.templated:
-            notes["default"] = field.default
-        properties[field.name] = notes | schema
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
+        if field.templated:
+            try:
+                checked[field.name] = rendered_default(field, rendered)
+            except Unacceptable as unacceptable:
+                problems[field.name] = str(unacceptable)
+    if problems:
+        raise InvalidForm(problems)
+    return checked
+
+
+def text_templates(fields: Iterable[Field]) -> dict[str, str]:
+    """The labels and descriptions that have to be rendered before the form opens.
+
+    By place: ``reason.label``, ``reason.description``, ``colour.options.0`` (the label of the first option).
+    """
+    return {place: text for field in fields for place, text in _texts(field) if "{{" in text}
+
+
+def rendered_texts(rendered: Mapping[str, object]) -> dict[str, str]:
+    """What ``text_templates`` came to, as it is stored and shown: text, cut to what a label, a description or an option
+    may have; blank where nothing came out."""
+    return {place: _shown(value, place) for place, value in rendered.items()}
+
+
+def with_texts(fields: Sequence[_F], texts: Mapping[str, object]) -> tuple[_F, ...]:
+    """The fields as they are shown: with the ``rendered_texts`` in place of the templates that ``text_templates`` named.
+    One that came out blank is as if it had been left out."""
+    if not texts:
+        return tuple(fields)
+    return tuple(_with_texts(field, texts) for field in fields)
+
+
+def condition_of(field: Field, fields: Iterable[Field]) -> str | None:
+    """When a field is asked, for people: ``“Kind” is 'other'``; None where it always is. Not escaped."""
+    return in_words(field, fields) or None
+
+
+# -- what is wrong with fields ----------------------------------------------------------------------------------
+
+
+def check_fields(fields: Sequence[Field]) -> list[Finding]:
+    """What is wrong with fields that are each right; ``loc`` is from the list of them, at any depth.
+
+    Names that are there twice, more than anybody can fill in, and every fault of a ``when``: names that no field
+    beside it has, secrets, cycles, and conditions that no answer makes true.
+    """
+    findings = list(_wrong(fields, ()))
+    if len(fields) > MAX_FIELDS:
+        findings.append(Finding((), f"{len(fields)} fields are more than the {MAX_FIELDS} that one form may have"))
+    return findings
+
+
+def _wrong(fields: Sequence[BaseField], loc: tuple[str | int, ...]) -> Iterator[Finding]:
+    names = [field.name for field in fields]
+    for index, field in enumerate(fields):
+        if field.name in names[:index]:
+            yield Finding((*loc, index, "name"), f"two fields are named {field.name!r}", "rename one of them")
+    if len(set(names)) == len(names):
+        for finding in wrong_conditions(fields):
+            yield Finding((*loc, *finding.loc), finding.message, finding.hint, finding.severity)
+    for index, field in enumerate(fields):
+        place = (*loc, index)
+        while isinstance(field, ListField) and field.of is not None:
+            field, place = field.of, (*place, "of")
+        yield from _wrong(field.inside, (*place, "fields"))
+
+
+def _texts(field: BaseField) -> Iterator[tuple[str, str]]:
+    if field.label is not None:
+        yield f"{field.name}.label", field.label
+    if field.description is not None:
+        yield f"{field.name}.description", field.description
+    for index, option in enumerate(_options(field)):
+        if option.label is not None:
+            yield f"{field.name}.options.{index}", option.label
+
+
+def _options(field: BaseField) -> Sequence[Option]:
+    return field.options if isinstance(field, SelectField | MultiselectField) else ()
+
+
+def _with_texts(field: _F, texts: Mapping[str, object]) -> _F:
+    given = {place: _shown(texts[place], place) or None for place, _ in _texts(field) if place in texts}
+    if not given:
+        return field
+    update: dict[str, object] = {
+        key: given[f"{field.name}.{key}"] for key in ("label", "description") if f"{field.name}.{key}" in given
     }
+    options = _options(field)
+    if options:
+        places = [f"{field.name}.options.{index}" for index in range(len(options))]
+        update["options"] = tuple(
+            option.model_copy(update={"label": given[place]}) if place in given else option
+            for option, place in zip(options, places, strict=True)
+        )
+    # Made anew, not copied: a copy would keep what the field has worked out of its old texts.
+    return cast("_F", field.model_construct(**{**dict(field), **update}))
 
 
-def _not_given(field: Field, defaults: Mapping[str, object] | None) -> Json:
-    try:
-        value = _rendered_default(field, defaults) if field.templated else field.default
-    except Unacceptable as unacceptable:
-        raise Unacceptable(f"is not given, and its {unacceptable}") from None
-    if value is None and field.required:
-        raise Unacceptable(field.missing)
-    # A copy, so that nobody who changes a run's values changes the definition.
-    return deepcopy(value) if isinstance(value, list | dict) else value
-
-
-def _rendered_default(field: Field, defaults: Mapping[str, object] | None) -> Json:
-    if defaults is None or field.name not in defaults:
-        raise LookupError(f"the default of {field.name} is a template that was not rendered")
-    rendered = defaults[field.name]
-    if field.is_blank(rendered):
-        return None
-    try:
-        return field.parse(rendered)
-    except Unacceptable as unacceptable:
-        raise Unacceptable(f"default {unacceptable}") from None
-
-
-def _unknown_names(known: Sequence[str], values: Mapping[str, object]) -> dict[str, str]:
-    names = frozenset(known)
-    unknown = [name for name in values if name not in names]
-    problems = {}
-    for name in unknown[:_MAX_UNKNOWN]:
-        text = str(name)[:64]
-        nearest = get_close_matches(text.lower(), known, n=1)
-        if nearest:
-            hint = f"did you mean {nearest[0]}?"
-        else:
-            hint = (
-                f"the fields are: {', '.join(known[:10])}{' ...' if len(known) > 10 else ''}."
-                if known
-                else "there are none."
-            )
-        # Only a name that is harmless to print is its own key; any other is quoted.
-        key = text if text.isprintable() and len(text) <= MAX_QUOTED else quoted(name)
-        problems[key] = f"is not a field of this form; {hint}"
-    if len(unknown) > _MAX_UNKNOWN:
-        problems["..."] = f"{len(unknown) - _MAX_UNKNOWN} more names are not fields of this form."
-    return problems
+def _shown(rendered: object, place: str) -> str:
+    if rendered is None:
+        return ""
+    text = rendered if isinstance(rendered, str) else json.dumps(rendered, ensure_ascii=False, default=dict)
+    if place.endswith(".description"):
+        text, limit = text.strip(), MAX_DESCRIPTION
+    else:
+        text, limit = " ".join(text.split()), MAX_LABEL if place.endswith(".label") else MAX_OPTION
+    return text if len(text) <= limit else text[: limit - 1] + "…"

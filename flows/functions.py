@@ -1,9 +1,10 @@
 """Python actions: a step's ``run: module:function``, found beside its flow file and called with what it asks for.
 
 A function gets its arguments by name: from the step's ``with``, and from the context by the names of its
-parameters: ``inputs``, ``run``, ``steps``, ``approvers``, ``resume``, ``resumes``, and ``key`` (the idempotency key,
-the same on each attempt) and ``attempt`` (from 1). What it returns is the
-step's output and must be JSON. ``async def`` runs on the event loop; everything else on a thread.
+parameters: ``inputs``, ``run``, ``steps``, ``approvers``, ``resume``, ``resumes``, ``key`` (the idempotency key,
+the same on each attempt), ``attempt`` (from 1) and ``ctx`` (``flows.step_context``; also under another name, where it
+is annotated so). What it returns is the step's output and must be JSON. ``async def`` runs on the event loop;
+everything else on a thread.
 
 A thread cannot be killed. Where a function on a thread outlasts its step's timeout, the attempt fails and what
 the function returns later is thrown away; but it goes on, and its place stays taken until it returns.
@@ -14,29 +15,54 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import re
 import threading
+import typing
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from flows.durations import format_duration
-from flows.errors import ActionError, UnknownAction
+from flows.errors import ActionError, Refused, TryAgain, UnknownAction
 from flows.findings import did_you_mean
 from flows.modules import CannotImport, import_function
 from flows.ports import Json
+from flows.step_context import Attempt, BlockingStepContext, Performed, Session, StepContext
 from flows.strict_json import not_json
 
 FROM_CONTEXT = ("inputs", "run", "steps", "approvers", "resume", "resumes", "key", "attempt")
-"""What a function may ask for by the name of a parameter; the step's ``with`` comes first."""
+"""What a function may ask for by the name of a parameter, besides ``ctx``; the step's ``with`` comes first."""
 
 PLACES = 16
 """Functions on threads at the same time."""
 
 _Function = Callable[..., Any]
+_F = TypeVar("_F", bound=_Function)
+_MARK = "__signoff_action__"
+
+
+@overload
+def action(function: _F, /) -> _F: ...
+@overload
+def action(*, name: str | None = None) -> Callable[[_F], _F]: ...
+def action(function: _F | None = None, /, *, name: str | None = None) -> _F | Callable[[_F], _F]:
+    """Mark a function as a Python action; it stays the function that it was.
+
+    Plain functions work too. Of a marked one it is said at import, and not at its first call, where it takes the
+    wrong kind of ``ctx``: ``TypeError``. ``name`` is what messages call it, instead of ``module:function``.
+    """
+
+    def mark(function: _F) -> _F:
+        _check_kind(function)
+        setattr(function, _MARK, name)
+        return function
+
+    return mark if function is None else mark(function)
 
 
 class Functions:
@@ -55,43 +81,63 @@ class Functions:
         values: Mapping[str, Any],
         *,
         timeout: timedelta | None = None,  # noqa: ASYNC109 -- the step's own, told of in words of its own
-    ) -> Json:
-        """The output of ``module:function``, imported from ``folder``.
+        session: Session | None = None,
+    ) -> Performed:
+        """What ``module:function``, imported from ``folder``, came to.
 
-        ``params`` is the step's rendered ``with``, ``values`` its context. Raises ``UnknownAction`` where the
-        function is not to be had, and ``ActionError``: retryable where the function itself raised something
-        else or took too long, not where it was called wrongly or returned what is not JSON.
+        ``params`` is the step's rendered ``with``, ``values`` its context, ``session`` what ``ctx`` stands on. Raises
+        ``UnknownAction`` where the function is not to be had, and ``ActionError``: retryable where the function itself
+        raised something else or took too long, not where it was called wrongly, let a refusal through, or returned
+        what is not JSON.
         """
         found = self._find(name, folder)
+        attempt = Attempt(session) if session is not None and found.contexts else None
+        ctx = None if attempt is None else _context(found, attempt, values)
+        arguments = _arguments(found, params, values, ctx)
+        try:
+            output = await self._output(found, arguments, timeout)
+        finally:
+            rerun = attempt.end() if attempt is not None else None
+        problem = not_json(output, "the output")
+        if problem is not None:
+            raise ActionError(f"{found.name} returned what is not JSON: {problem}")
+        return Performed(output, rerun)
+
+    async def _output(
+        self,
+        found: _Callable,
+        arguments: inspect.BoundArguments,
+        timeout: timedelta | None,  # noqa: ASYNC109 -- see call
+    ) -> Any:
         function = found.function
-        arguments = _arguments(name, found.signature, params, values)
         call = self._on_loop if found.is_async else self._on_thread
         limit = None
         try:
             if timeout is None:
-                output = await (_uninterrupted if found.is_async else call)(function, arguments)
-            else:
-                async with asyncio.timeout(timeout.total_seconds()) as limit:
-                    output = await call(function, arguments)
+                return await (_uninterrupted if found.is_async else call)(function, arguments)
+            async with asyncio.timeout(timeout.total_seconds()) as limit:
+                return await call(function, arguments)
         except TimeoutError as error:
             if timeout is None or limit is None or not limit.expired():
                 raise _raised(error) from error
-            raise ActionError(f"{name} took longer than {format_duration(timeout)}", retryable=True) from None
+            raise ActionError(f"{found.name} took longer than {format_duration(timeout)}", retryable=True) from None
         except ActionError:
             raise
+        except Refused as error:
+            # A refusal is the same however often it is asked for; only who could not be asked may answer later.
+            raise ActionError(str(error), retryable=isinstance(error, TryAgain)) from error
         except Exception as error:
             raise _raised(error) from error
-        problem = not_json(output, "the output")
-        if problem is not None:
-            raise ActionError(f"{name} returned what is not JSON: {problem}")
-        return output
 
     def _find(self, name: str, folder: Path) -> _Callable:
         # Modules are imported once in a process, so what was found stays; what was not is looked for again.
         found = self._found.get((name, folder))
         if found is None:
             function = _imported(name, folder)
-            found = _Callable(function, inspect.signature(function), _is_async(function))
+            called = getattr(function, _MARK, None) or name
+            signature = inspect.signature(function)
+            contexts = _context_parameters(function, signature)
+            found = _Callable(called, function, signature, _is_async(function), contexts)
             self._found[name, folder] = found
         return found
 
@@ -146,11 +192,13 @@ class Functions:
 
 @dataclass(frozen=True, slots=True)
 class _Callable:
-    """A function, and what calling it takes."""
+    """A function, and what calling it takes. ``contexts`` are its parameters that take ``ctx``."""
 
+    name: str
     function: _Function
     signature: inspect.Signature
     is_async: bool
+    contexts: Mapping[str, _Annotated]
 
 
 async def _uninterrupted(function: _Function, arguments: inspect.BoundArguments) -> Any:
@@ -183,33 +231,99 @@ def _is_async(function: _Function) -> bool:
     return inspect.iscoroutinefunction(plain) or inspect.iscoroutinefunction(getattr(plain, "__call__", None))  # noqa: B004 -- asked for its kind, not whether it is there
 
 
+class _Annotated(Enum):
+    """How a parameter says that it takes ``ctx``."""
+
+    NO = "by its name alone"
+    STEP = "StepContext"
+    BLOCKING = "BlockingStepContext"
+
+
+_WRITTEN = re.compile(r"\b(?:Blocking)?StepContext\b")
+_TYPES = {StepContext: _Annotated.STEP, BlockingStepContext: _Annotated.BLOCKING}
+_BY_PLACE_OR_NAME = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.KEYWORD_ONLY,
+)
+
+
+def _context_parameters(function: _Function, signature: inspect.Signature) -> Mapping[str, _Annotated]:
+    """The parameters that take ``ctx``: those annotated so, whatever their name, and the one of that name."""
+    try:
+        hints = typing.get_type_hints(function)
+    except Exception:  # noqa: BLE001 -- annotations may name what is there for type checkers only, or be anything at all
+        hints = {}
+    found = {}
+    for parameter in signature.parameters.values():
+        if parameter.kind not in _BY_PLACE_OR_NAME:
+            continue
+        annotated = _annotated(hints.get(parameter.name, parameter.annotation))
+        if annotated is not _Annotated.NO or parameter.name == "ctx":
+            found[parameter.name] = annotated
+    return found
+
+
+def _annotated(annotation: object) -> _Annotated:
+    if isinstance(annotation, str):
+        written = _WRITTEN.search(annotation)
+        return _Annotated(written[0]) if written else _Annotated.NO
+    members = (annotation, *typing.get_args(annotation))  # of `StepContext | None` too
+    return next((_TYPES[each] for each in members if isinstance(each, type) and each in _TYPES), _Annotated.NO)
+
+
+def _check_kind(function: _Function) -> None:
+    is_async = _is_async(function)
+    wrong = _Annotated.BLOCKING if is_async else _Annotated.STEP
+    if wrong in _context_parameters(function, inspect.signature(function)).values():
+        right = _Annotated.STEP if is_async else _Annotated.BLOCKING
+        kind = "is `async def`" if is_async else "is not `async def`, so it runs on a thread"
+        raise TypeError(f"{function.__qualname__} {kind}, and takes a {wrong.value}; annotate {right.value}")
+
+
+def _context(found: _Callable, attempt: Attempt, values: Mapping[str, Any]) -> StepContext | BlockingStepContext:
+    if found.is_async:
+        return StepContext(attempt, values)
+    return BlockingStepContext(attempt, values, asyncio.get_running_loop())
+
+
 def _arguments(
-    name: str, signature: inspect.Signature, params: Mapping[str, Json], values: Mapping[str, Any]
+    found: _Callable,
+    params: Mapping[str, Json],
+    values: Mapping[str, Any],
+    ctx: StepContext | BlockingStepContext | None,
 ) -> inspect.BoundArguments:
+    signature = found.signature
     given = dict(params)
     named: dict[str, Any] = {}
-    missing = []
+    problems = []
     takes_all = None
     for parameter in signature.parameters.values():
+        annotated = found.contexts.get(parameter.name)
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             takes_all = parameter.name
         elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             continue
-        elif parameter.name in given:
+        elif parameter.name in given and annotated in (None, _Annotated.NO):
             named[parameter.name] = given.pop(parameter.name)
+        elif annotated is not None and ctx is not None:
+            named[parameter.name] = ctx
         elif parameter.name in FROM_CONTEXT and parameter.name in values:
             named[parameter.name] = values[parameter.name]
         elif parameter.default is inspect.Parameter.empty:
-            missing.append(parameter.name)
-    problems = [f"needs {each!r}, which 'with' does not give" for each in missing]
+            source = "which 'with' does not give" if annotated is None else "which only a step of a run has"
+            problems.append(f"needs {parameter.name!r}, {source}")
+    problems += [f"has {each!r} in 'with', which is its ctx" for each in given if each in found.contexts]
+    given = {each: value for each, value in given.items() if each not in found.contexts}
     if takes_all is not None:
         named[takes_all] = given
     else:
+        takes = [each for each in signature.parameters if each not in found.contexts]
         for each in given:
-            hint = did_you_mean(each, signature.parameters, within="it takes")
+            hint = did_you_mean(each, takes, within="it takes")
             problems.append(f"takes no {each!r}" + (f" ({hint})" if hint else ""))
     if problems:
-        raise ActionError(f"{name} {'; it '.join(problems)}")
+        raise ActionError(f"{found.name} {'; it '.join(problems)}")
     # In the order of the parameters: that is how BoundArguments tells what goes by place.
     return inspect.BoundArguments(signature, _ordered(signature, named))
 

@@ -3,6 +3,9 @@
 A link is an HMAC over its purpose, the suspension, the person, a generation, its expiry and the id of the key
 that signed it. So a link is for one purpose, one suspension and one person; raising the suspension's
 generation revokes all of its links; a new key may sign while old ones still verify.
+
+A machine's link names no person (``NOBODY``). A link for a decision that comes before its suspension names none
+(``n`` is 0): it is for the run, or for the step that it is ``about``.
 """
 
 from __future__ import annotations
@@ -34,11 +37,24 @@ class Purpose(Enum):
     """Shows the approval page of one person, and lets it be sent."""
     FORM = 2
     """Binds a page's form to the page that showed it."""
+    RESUME = 3
+    """A machine's: calls back, and names no person."""
+    CANCEL = 4
+    """A machine's: ends the wait the other way."""
+    PRE = 5
+    """Takes one person's decision for a run, or for one step of it, that may come before its suspension."""
+
+
+NOBODY: PersonId = 0
+"""The person in a machine's link. Nobody has that id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a genuine link says."""
+    """What a genuine link says.
+
+    ``about`` is signed and not written: it stands beside the link in the address, and another one does not fit.
+    """
 
     purpose: Purpose
     run: int
@@ -46,6 +62,7 @@ class Link:
     person: PersonId
     generation: int
     expires_at: datetime
+    about: str = ""
 
 
 class Keyring:
@@ -70,10 +87,10 @@ class Keyring:
             link.generation,
             to_ms(link.expires_at),
         )
-        return base64.urlsafe_b64encode(body + _mac(self._signing, body)).decode()
+        return base64.urlsafe_b64encode(body + _mac(self._signing, body, link.about)).decode()
 
-    def verify(self, text: str, purpose: Purpose, *, now: datetime) -> Link:
-        """What the link says, if it is ours, for this purpose, and not expired.
+    def verify(self, text: str, purpose: Purpose, *, now: datetime, about: str = "") -> Link:
+        """What the link says, if it is ours, for this purpose, about this, and not expired.
 
         Raises ``LinkInvalid`` and ``LinkExpired``, which a door shows alike. Takes the same time for each
         wrong signature; whether the suspension exists is not looked at here.
@@ -89,10 +106,10 @@ class Keyring:
             raise LinkInvalid(INVALID) from None
         # An unknown key is compared against too, so that it takes as long as a wrong signature.
         key = self._keys.get(key_id, self._signing)
-        genuine = hmac.compare_digest(mac, _mac(key, body)) and key_id in self._keys
+        genuine = hmac.compare_digest(mac, _mac(key, body, about)) and key_id in self._keys
         if not genuine or version != _VERSION or kind != purpose.value:
             raise LinkInvalid(INVALID)
-        link = Link(purpose, run, n, person, generation, from_ms(expires))
+        link = Link(purpose, run, n, person, generation, from_ms(expires), about)
         if now >= link.expires_at:
             raise LinkExpired(INVALID)
         return link
@@ -128,5 +145,6 @@ def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"id" + key).digest()[:4]
 
 
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, body, "sha256")[:_MAC_BYTES]
+def _mac(key: bytes, body: bytes, about: str = "") -> bytes:
+    # A link's body has always the same length, so that what it is about cannot be taken for a part of it.
+    return hmac.digest(key, body + about.encode(errors="replace"), "sha256")[:_MAC_BYTES]

@@ -8,7 +8,8 @@ A folder is read with everything below it:
 * Modules that ``run: module:function`` names are imported too, to see that the function is there.
 * Not looked into: hidden folders, virtual environments, ``node_modules``, ``__pycache__``.
 
-A file that is wrong costs nobody but itself: the other flows load.
+A file that is wrong costs nobody but itself, and the flows that run its flow: the others load. Flows are checked
+beside each other, because they run and hear of one another; for a file alone, its folder is looked into.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import os
 import re
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import ValidationError
 
-from flows.checks import Actions, check, check_parts
-from flows.definition import Flow, Step
-from flows.document import Document, read
+from flows.arguments import misfits
+from flows.checks import Actions, Connections, Neighbours, Written, check_parts, names_others
+from flows.definition import Flow
+from flows.document import read
 from flows.errors import DefinitionError, Problem
 from flows.findings import Finding, Loc, nearest
 from flows.mistakes import mistakes, value_at
@@ -83,73 +85,171 @@ class Library:
     folders: Mapping[str, Path] = field(default_factory=dict)
 
 
-def load_folder(path: str | Path, *, actions: Actions | None = None) -> Library:
+def load_folder(path: str | Path, *, actions: Actions | None = None, connections: Connections | None = None) -> Library:
     """Every flow at ``path`` (a folder with all below it, or one file).
 
-    ``actions`` are the actions that steps may use, by name; None leaves them unchecked. Never raises for what
-    the files say. A name that two runnable flows have belongs to neither: which was meant, nobody can know.
+    ``actions`` are the actions that steps may use, by name, ``connections`` the accounts that they may name; None
+    leaves them unchecked. Never raises for what the files say. A name that two runnable flows have belongs to
+    neither: which was meant, nobody can know. A flow whose child flow cannot be run cannot be run either.
     """
     root = Path(path)
     if root.is_dir():
-        files = [_load(file, actions, beside_others=True) for file in _files(root)]
+        found = [_read(file, beside_others=True) for file in _files(root)]
+        neighbours = _neighbours(found)
     else:
-        files = [load_file(root, actions=actions)]
-    owners: dict[str, list[Loaded]] = {}
-    for loaded in files:
-        for name in loaded.names:
-            owners.setdefault(name, []).append(loaded)
-    problems = [problem for loaded in files for problem in loaded.problems]
-    for name, several in owners.items():
-        for loaded in several if len(several) > 1 else ():
-            others = ", ".join(_spot(other, name) for other in several if other is not loaded)
-            problems.append(
-                Problem(
-                    str(loaded.path), loaded.names[name], f"the flow {name!r} is in {others} too", "rename one of them"
-                )
-            )
-    runnable = Counter(flow.flow for loaded in files for flow in loaded.flows)
-    usable = {flow.flow: (flow, loaded.folder) for loaded in files for flow in loaded.flows if runnable[flow.flow] == 1}
+        found = [_read(root, beside_others=False)]
+        neighbours = replace(_neighbours([*found, *_beside(root, found[0])]), complete=False)
+    files = [_judged(each, actions, connections, neighbours) for each in found]
+    problems = [problem for loaded in files for problem in (*loaded.problems, *_namesakes(loaded, files))]
+    runnable, dependent = _runnable(found, files, neighbours)
     return Library(
-        flows=MappingProxyType({name: flow for name, (flow, _) in sorted(usable.items())}),
-        problems=tuple(sorted(problems, key=_place)),
+        flows=MappingProxyType({name: flow for name, (flow, _) in sorted(runnable.items())}),
+        problems=tuple(sorted([*problems, *dependent], key=_place)),
         warnings=tuple(sorted((warning for loaded in files for warning in loaded.warnings), key=_place)),
-        folders=MappingProxyType({name: folder for name, (_, folder) in sorted(usable.items())}),
+        folders=MappingProxyType({name: folder for name, (_, folder) in sorted(runnable.items())}),
     )
 
 
-def load_file(path: str | Path, *, actions: Actions | None = None) -> Loaded:
-    """The flows of one file, YAML or Python. Never raises for what the file says, or for its absence."""
-    return _load(Path(path), actions, beside_others=False)
+def load_file(path: str | Path, *, actions: Actions | None = None, connections: Connections | None = None) -> Loaded:
+    """The flows of one file, YAML or Python. Never raises for what the file says, or for its absence.
+
+    Nothing is said of flows that it names and that are not in it.
+    """
+    return _judged(_read(Path(path), beside_others=False), actions, connections, None)
+
+
+def _namesakes(loaded: Loaded, files: Sequence[Loaded]) -> Iterator[Problem]:
+    for name, line in loaded.names.items():
+        others = [other for other in files if name in other.names and other is not loaded]
+        if others:
+            where = ", ".join(_spot(other, name) for other in others)
+            yield Problem(str(loaded.path), line, f"the flow {name!r} is in {where} too", "rename one of them")
+
+
+def _runnable(
+    found: Sequence[_Found], files: Sequence[Loaded], neighbours: Neighbours
+) -> tuple[dict[str, tuple[Flow, Path]], list[Problem]]:
+    """The flows that can be run, with their folders, and what is wrong with those that cannot because of a child."""
+    usable: dict[str, tuple[Flow, Path] | None] = {}
+    for loaded in files:
+        for flow in loaded.flows:
+            usable[flow.flow] = None if flow.flow in usable else (flow, loaded.folder)
+    runnable = {name: each for name, each in usable.items() if each is not None}
+    drafts = [draft for each in found for draft in each.drafts]
+    of = {name: next(each for each in drafts if each.written.flow is flow) for name, (flow, _) in runnable.items()}
+    problems: list[Problem] = []
+    changed = neighbours.complete
+    while changed:
+        changed = False
+        for name in list(runnable):
+            missing = [part for part in of[name].written.children if part.child not in runnable]
+            if missing:
+                changed = True
+                del runnable[name]
+            for part in missing:
+                message = f"the flow {part.child!r} cannot be run, because of what is wrong with it"
+                problems.append(of[name].problem(Finding((*part.loc, "flow"), message, "mend that one first")))
+    return runnable, problems
+
+
+def _neighbours(found: Sequence[_Found]) -> Neighbours:
+    flows = [draft.written for each in found for draft in each.drafts]
+    names = Counter(str(each.name) for each in flows if each.name is not None)
+    return Neighbours({str(each.name): each for each in flows if names[str(each.name)] == 1}, frozenset(names))
+
+
+def _beside(file: Path, found: _Found) -> list[_Found]:
+    """The flows in the same folder, where those of the file name other flows at all."""
+    if not any(names_others(draft.written) for draft in found.drafts):
+        return []
+    others = sorted(each for each in file.absolute().parent.iterdir() if each.is_file() and _may_hold_flows(each))
+    return [_read(each, beside_others=True) for each in others if each.name != file.name]
 
 
 def _files(root: Path) -> Iterator[Path]:
     """The files that may hold flows, in the order of their names."""
     for folder, below, names in os.walk(root):
         below[:] = sorted(name for name in below if _is_ours(Path(folder, name)))
-        in_package = "__init__.py" in names
-        for name in sorted(names):
-            file = Path(folder, name)
-            is_module = file.suffix == ".py" and not in_package and not _TEST_FILE.fullmatch(file.stem)
-            if not name.startswith(".") and (file.suffix in _YAML or is_module):
-                yield file
+        yield from (file for name in sorted(names) if _may_hold_flows(file := Path(folder, name)))
+
+
+def _may_hold_flows(file: Path) -> bool:
+    is_module = file.suffix == ".py" and not _TEST_FILE.fullmatch(file.stem)
+    is_module = is_module and not file.with_name("__init__.py").exists()
+    return not file.name.startswith(".") and (file.suffix in _YAML or is_module)
 
 
 def _is_ours(folder: Path) -> bool:
     return not (folder.name.startswith(".") or folder.name in _SKIPPED_FOLDERS or (folder / "pyvenv.cfg").exists())
 
 
-def _load(path: Path, actions: Actions | None, *, beside_others: bool) -> Loaded:
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A flow as it was found, before it is judged among the others. ``slips`` are what its models say of it."""
+
+    written: Written
+    folder: Path
+    line: int | None
+    problem: Callable[[Finding], Problem]
+    slips: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one file holds, and what is wrong with it as a file. ``torn``: that takes its flows with it."""
+
+    path: Path
+    drafts: tuple[_Draft, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    torn: bool = False
+
+
+def _read(path: Path, *, beside_others: bool) -> _Found:
     """One file. Of a file ``beside_others`` it is not known that it is meant to hold a flow."""
     text, problem = _text(path)
     is_python = path.suffix == ".py"
     if is_python and beside_others and not (_IMPORTS_FLOWS.search(text) and _BUILDS_FLOW.search(text)):
-        return Loaded(path)
+        return _Found(path)
     if problem is not None:
         is_other = beside_others and text and not is_python and not _may_be_flow(text)
-        return Loaded(path, problems=() if is_other else (problem,))
-    if is_python:
-        return _python(path, text, actions)
-    return _yaml(path, text, actions, beside_others=beside_others)
+        return _Found(path, problems=() if is_other else (problem,))
+    return _python(path, text) if is_python else _yaml(path, text, beside_others=beside_others)
+
+
+def _judged(
+    found: _Found, actions: Actions | None, connections: Connections | None, neighbours: Neighbours | None
+) -> Loaded:
+    problems = list(found.problems)
+    warnings: list[Problem] = []
+    flows: list[Flow] = []
+    # What a slip of the text has torn is one mistake to its author: told once.
+    told = {problem.line for problem in found.problems}
+    for draft in found.drafts:
+        findings = [
+            *draft.slips,
+            *check_parts(draft.written, actions=actions, connections=connections, neighbours=neighbours),
+            *_functions(draft.written, draft.folder),
+        ]
+        wrong = found.torn
+        for finding in findings:
+            problem = draft.problem(finding)
+            if finding.severity == "warning":
+                warnings.append(problem)
+            else:
+                wrong = True
+                if problem.line not in told or value_at(draft.written.document, finding.loc) is not None:
+                    problems.append(problem)
+        if draft.written.flow is not None and not wrong:
+            flows.append(draft.written.flow)
+    return Loaded(
+        found.path,
+        flows=tuple(flows),
+        problems=tuple(sorted(problems, key=_place)),
+        warnings=tuple(sorted(warnings, key=_place)),
+        names=MappingProxyType(
+            {draft.written.name: draft.line for draft in found.drafts if draft.written.name is not None}
+        ),
+    )
 
 
 def _text(path: Path) -> tuple[str, Problem | None]:
@@ -181,33 +281,30 @@ def _may_be_flow(text: str) -> bool:
 # --- YAML -------------------------------------------------------------------------------------------------------------
 
 
-def _yaml(path: Path, text: str, actions: Actions | None, *, beside_others: bool) -> Loaded:
+def _yaml(path: Path, text: str, *, beside_others: bool) -> _Found:
     document = read(text)
     value = document.value
     if beside_others and not _is_flow(value, text):
-        return Loaded(path)
+        return _Found(path)
     file = str(path)
-    problems = [Problem(file, slip.line, slip.message, slip.hint) for slip in document.slips]
+    problems = tuple(Problem(file, slip.line, slip.message, slip.hint) for slip in document.slips)
     if not isinstance(value, dict):
-        if not problems:
-            problems = [Problem(file, 1, "holds no flow", "it starts with 'flow: name'")]
-        return Loaded(path, problems=tuple(problems))
-    flow, findings = _flow(value, path.parent, actions)
-    told = {problem.line for problem in problems}
-    for finding in findings:
-        problem = _problem(file, document, finding)
-        # What a slip of the text has torn is one mistake to its author: told once.
-        if finding.severity == "error" and not (problem.line in told and value_at(value, finding.loc) is None):
-            problems.append(problem)
-    warnings = [_problem(file, document, finding) for finding in findings if finding.severity == "warning"]
-    name = value.get("flow")
-    return Loaded(
-        path,
-        flows=(flow,) if flow is not None and not problems else (),
-        problems=tuple(sorted(problems, key=_place)),
-        warnings=tuple(sorted(warnings, key=_place)),
-        names=MappingProxyType({name: document.line(("flow",))} if isinstance(name, str) else {}),
-    )
+        return _Found(path, problems=problems or (Problem(file, 1, "holds no flow", "it starts with 'flow: name'"),))
+    flow, slips = None, []
+    try:
+        # By alias: in a file it is `if` and `with`, whatever the attributes are called in Python.
+        flow = Flow.model_validate(value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        slips = mistakes(error, value, known_shape())
+    written = Written(value, flow)
+
+    def problem(finding: Finding) -> Problem:
+        where = subject(written, finding.loc[:-1] if finding.about == "key" else finding.loc)
+        message = f"{where}: {finding.message}" if where else finding.message
+        return Problem(file, document.line(finding.loc), message, finding.hint)
+
+    draft = _Draft(written, path.parent, document.line(("flow",)), problem, tuple(slips))
+    return _Found(path, (draft,), problems, torn=bool(problems))
 
 
 def _is_flow(value: Json, text: str) -> bool:
@@ -217,139 +314,72 @@ def _is_flow(value: Json, text: str) -> bool:
     return "flow" in value or ("steps" in value and any(nearest(key, ["flow"]) for key in value))
 
 
-def _flow(value: Mapping[str, Json], folder: Path, actions: Actions | None) -> tuple[Flow | None, list[Finding]]:
-    """The flow, if its models are valid, and all that is wrong with it, if they are not."""
-    findings: list[Finding] = []
-    flow = None
-    try:
-        # By alias: in a file it is `if` and `with`, whatever the attributes are called in Python.
-        flow = Flow.model_validate(value, by_alias=True, by_name=False)
-    except ValidationError as error:
-        findings.extend(mistakes(error, value, known_shape()))
-    steps = flow.steps if flow is not None else _steps(value, findings)
-    findings.extend(check_parts(value, steps, actions=actions))
-    findings.extend(_functions(steps, folder))
-    return flow, findings
-
-
-def _steps(value: Mapping[str, Json], findings: Sequence[Finding]) -> list[Step | None]:
-    """The steps of a flow that is not valid, each without what is wrong with it; None where nothing is left of it."""
-    listed = value.get("steps")
-    steps = []
-    for index, step in enumerate(listed if isinstance(listed, list) else ()):
-        wrong = [finding.loc[2:] for finding in findings if finding.loc[:2] == ("steps", index)]
-        steps.append(_mended(step, wrong))
-    return steps
-
-
-def _mended(step: Json, wrong: Iterable[Loc]) -> Step | None:
-    for loc in wrong:
-        # A list goes as a whole, so that what stands in the others keeps its place; so does what misses a key.
-        while loc and (not isinstance(loc[-1], str) or not _has(step, loc)):
-            loc = loc[:-1]
-        step = _without(step, loc)
-    try:
-        return Step.model_validate(step, by_alias=True, by_name=False)
-    except ValidationError:
-        return None
-
-
-def _has(value: Json, loc: Loc) -> bool:
-    owner = value_at(value, loc[:-1])
-    return isinstance(owner, dict) and loc[-1] in owner
-
-
-def _without(value: Json, loc: Loc) -> Json:
-    """A copy of ``value`` that lacks what stands at ``loc``."""
-    if not loc:
-        return None
-    if len(loc) == 1:
-        return {key: each for key, each in value.items() if key != loc[0]}
-    if isinstance(value, list):
-        return [_without(each, loc[1:]) if index == loc[0] else each for index, each in enumerate(value)]
-    return {key: _without(each, loc[1:]) if key == loc[0] else each for key, each in value.items()}
-
-
-def _problem(file: str, document: Document, finding: Finding) -> Problem:
-    loc = finding.loc
-    where = subject(document.value, loc[:-1] if finding.about == "key" else loc)
-    message = f"{where}: {finding.message}" if where else finding.message
-    return Problem(file, document.line(loc), message, finding.hint)
-
-
-def subject(document: Json, loc: Loc) -> str:
+def subject(written: Written, loc: Loc) -> str:
     """What stands at ``loc``, as its author calls it: ``step 'manager', approval.form.reason``."""
+    step = written.at(loc)
     words: list[str] = []
+    below = 0
+    while step is not None and step.id is None and step.block.holder is not None:
+        step = step.block.holder
+    if step is not None:
+        words.append(f"step {step.called}" if step.id is not None else f"step {step.place + 1}")
+        below = len(step.loc)
+    elif len(loc) > 1 and loc[0] in ("inputs", "triggers") and isinstance(loc[1], int):
+        name = value_at(written.document, (*loc[:2], "name"))
+        words.append(f"{str(loc[0])[:-1]} {name!r}" if isinstance(name, str) else f"{str(loc[0])[:-1]} {loc[1] + 1}")
+        below = 2
     path: list[str] = []
-    for index, part in enumerate(loc):
-        value = value_at(document, loc[: index + 1])
-        if index == 1 and loc[0] in ("steps", "inputs") and isinstance(part, int):
-            key = "id" if loc[0] == "steps" else "name"
-            name = value.get(key) if isinstance(value, Mapping) else None
-            words.append(f"{str(loc[0])[:-1]} {name!r}" if isinstance(name, str) else f"{str(loc[0])[:-1]} {part + 1}")
-            path = []
-        elif isinstance(part, str):
+    for index in range(below, len(loc)):
+        part, value = loc[index], value_at(written.document, loc[: index + 1])
+        if isinstance(part, str):
             path.append(part)
         elif isinstance(value, Mapping) and isinstance(value.get("name"), str):
             path.append(value["name"])
+        elif isinstance(value, Mapping) and written.at(loc[: index + 1]) is not step:
+            path.append(str(part + 1))
     return ", ".join([*words, *([".".join(path)] if path else [])])
 
 
 # --- Python -----------------------------------------------------------------------------------------------------------
 
 
-def _python(path: Path, text: str, actions: Actions | None) -> Loaded:
+def _python(path: Path, text: str) -> _Found:
     file = str(path)
     try:
         tree = ast.parse(text)
         module = import_module(path.stem, path.parent)
     except CannotImport as error:
-        return Loaded(path, problems=(Problem(file, None, str(error), error.hint),))
+        return _Found(path, problems=(Problem(file, None, str(error), error.hint),))
     except SyntaxError as error:
-        return Loaded(
-            path,
-            problems=(
-                Problem(
-                    str(error.filename) if error.filename != "<unknown>" else file,
-                    error.lineno,
-                    f"is not Python: {error.msg}",
-                ),
-            ),
-        )
+        where = str(error.filename) if error.filename != "<unknown>" else file
+        return _Found(path, problems=(Problem(where, error.lineno, f"is not Python: {error.msg}"),))
     except Exception as error:  # noqa: BLE001 -- the author's module may raise whatever it likes; the other flows still load
-        return Loaded(path, problems=tuple(_raised(path, error)))
+        return _Found(path, problems=tuple(_raised(path, error)))
     found = {name: value for name, value in vars(module).items() if isinstance(value, Flow)}
     lines = _assigned(tree)
     problems: list[Problem] = []
-    warnings: list[Problem] = []
-    flows: dict[str, Flow] = {}
-    first: dict[str, Flow] = {}
-    names: dict[str, int | None] = {}
+    drafts: dict[str, _Draft] = {}
     for variable, flow in found.items():
         line = lines.get(variable)
         if line is None:
             continue  # imported from another module, which is read by itself
-        if flow.flow in first:
-            if flow is not first[flow.flow]:
-                problems.append(
-                    Problem(
-                        file,
-                        line,
-                        f"the flow {flow.flow!r} stands in this file twice",
-                        f"the first is on line {names[flow.flow]}",
-                    )
-                )
-            continue
-        first[flow.flow], names[flow.flow] = flow, line
-        findings = [*check(flow, actions=actions), *_functions(flow.steps, path.parent)]
-        document = flow.model_dump(mode="json")
-        for finding in findings:
-            where = ", ".join(filter(None, [f"flow {flow.flow!r}", subject(document, finding.loc)]))
-            problem = Problem(file, line, f"{where}: {finding.message}", finding.hint)
-            (problems if finding.severity == "error" else warnings).append(problem)
-        if not any(finding.severity == "error" for finding in findings):
-            flows[flow.flow] = flow
-    return Loaded(path, tuple(flows.values()), tuple(problems), tuple(warnings), MappingProxyType(names))
+        first = drafts.get(flow.flow)
+        if first is None:
+            drafts[flow.flow] = _draft(path, flow, line)
+        elif first.written.flow is not flow:
+            hint = f"the first is on line {first.line}"
+            problems.append(Problem(file, line, f"the flow {flow.flow!r} stands in this file twice", hint))
+    return _Found(path, tuple(drafts.values()), tuple(problems))
+
+
+def _draft(path: Path, flow: Flow, line: int) -> _Draft:
+    written = Written(flow.model_dump(mode="json"), flow)
+
+    def problem(finding: Finding) -> Problem:
+        where = ", ".join(filter(None, [f"flow {flow.flow!r}", subject(written, finding.loc)]))
+        return Problem(str(path), line, f"{where}: {finding.message}", finding.hint)
+
+    return _Draft(written, path.parent, line, problem)
 
 
 def _raised(path: Path, error: Exception) -> Iterator[Problem]:
@@ -400,17 +430,22 @@ def _assigned(tree: ast.Module) -> dict[str, int]:
 # --- Both -------------------------------------------------------------------------------------------------------------
 
 
-def _functions(steps: Iterable[Step | None], folder: Path) -> Iterator[Finding]:
-    """The Python functions that steps run and that are not there."""
-    for index, step in enumerate(steps):
+def _functions(written: Written, folder: Path) -> Iterator[Finding]:
+    """The Python functions that steps run and that are not there, or cannot be called with what they are given."""
+    for part in written.parts:
+        step = part.model
         if step is None or not isinstance(step.run, str):
             continue
+        loc = (*part.loc, "run")
         try:
-            import_function(step.run, folder)
+            function = import_function(step.run, folder)
         except CannotImport as error:
-            yield Finding(("steps", index, "run"), str(error), error.hint)
+            yield Finding(loc, str(error), error.hint)
         except Exception as error:  # noqa: BLE001 -- the author's module may raise whatever it likes; the other flows still load
-            yield Finding(("steps", index, "run"), f"its module cannot be imported: {_at(error, folder)}")
+            yield Finding(loc, f"its module cannot be imported: {_at(error, folder)}")
+        else:
+            for finding in misfits(function, step.with_):
+                yield replace(finding, loc=(*part.loc, "with", *finding.loc))
 
 
 def _at(error: Exception, folder: Path) -> str:

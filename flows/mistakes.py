@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,9 @@ _QUOTED = re.compile(r"'([^']*)'")
 _TIMEDELTA = re.compile(r"datetime\.timedelta\((?:days=)?([1-9][0-9]*)?0?\)")
 _TIMES = ("delay", "timeout", "max_delay")
 _SHOWN = 60
+
+_ALSO_CALLED = {"cron": "schedule", "tz": "timezone", "foreach": "for_each", "when": "if"}
+"""What keys are called elsewhere, where the nearest name would be another one."""
 
 _TYPES = {
     "string": "text",
@@ -36,19 +39,23 @@ _TYPES = {
     "time_delta": "a duration like 10s, 2d or 1h30m",
 }
 _TYPE_ERROR = re.compile(rf"({'|'.join(_TYPES)})_(?:type|parsing|parsing_size|from_float|attributes_type|sub_type)")
+_KEY = "[key]"  # what pydantic says where a key is wrong, and not its value
 _NOT_THE_REASON = ("callable_type", "is_instance_of", "none_required")
 
 
 @dataclass(frozen=True, slots=True)
 class _Error:
-    """One of pydantic's errors. ``loc`` holds keys of the file only, ``branch`` which member of a union it is from."""
+    """One of pydantic's errors. ``loc`` holds keys of the file only.
+
+    ``turns`` are the places where pydantic's own way left the file, the outermost first, and what it went on with: the
+    name of a union's member, or of a validator.
+    """
 
     type: str
     message: str
     context: Mapping[str, Any]
     loc: Loc
-    union: Loc | None
-    branch: str | int | None
+    turns: tuple[tuple[Loc, str | int], ...]
 
 
 def mistakes(error: ValidationError, document: Json, schema: Mapping[str, Json]) -> list[Finding]:
@@ -56,8 +63,13 @@ def mistakes(error: ValidationError, document: Json, schema: Mapping[str, Json])
     errors = [_located(each, document) for each in error.errors(include_url=False, include_input=False)]
     # A list whose items are all wrong is called too short by pydantic; its author sees them there.
     errors = [each for each in errors if each.type != "too_short" or not value_at(document, each.loc)]
-    groups = _alternatives(errors)
-    return list(dict.fromkeys(_sentence(group, value_at(document, group[0].loc), document, schema) for group in groups))
+    findings = _told(errors, 0, document, schema)
+    return list(dict.fromkeys(findings))
+
+
+def wrong_places(error: ValidationError, document: Json) -> list[Loc]:
+    """Where ``document`` is wrong, one place for each of pydantic's errors."""
+    return [_located(each, document).loc for each in error.errors(include_url=False, include_input=False)]
 
 
 def value_at(document: Json, loc: Loc) -> Json:
@@ -78,8 +90,7 @@ def _holds(value: Json, part: str | int) -> bool:
 def _located(error: Any, document: Json) -> _Error:
     """Leave out of pydantic's location what is not in the file: the names of union members and validators."""
     loc: Loc = ()
-    union: Loc | None = None
-    branch: str | int | None = None
+    turns: list[tuple[Loc, str | int]] = []
     value = document
     parts = error["loc"]
     for index, part in enumerate(parts):
@@ -88,38 +99,88 @@ def _located(error: Any, document: Json) -> _Error:
         elif error["type"] == "missing" and index == len(parts) - 1:
             value, loc = None, (*loc, part)
         else:
-            union, branch = loc, part
-    return _Error(error["type"], error["msg"], error.get("ctx", {}), loc, union, branch)
+            turns.append((loc, part))
+    return _Error(error["type"], error["msg"], error.get("ctx", {}), loc, tuple(turns))
 
 
-def _alternatives(errors: list[_Error]) -> Iterator[list[_Error]]:
-    """The errors one by one; those of a value that fits no member of its union, as one group."""
-    unions: dict[Loc, list[_Error]] = {}
+def _told(errors: list[_Error], turn: int, document: Json, schema: Mapping[str, Json]) -> Iterator[Finding]:
+    """The errors one by one; those of a value that fits no member of its union, in one sentence about what was meant.
+
+    ``turn`` is how many unions around them have been told apart already.
+    """
+    unions: dict[Loc, dict[str | int, list[_Error]]] = {}
     for error in errors:
-        if error.union is not None:
-            unions.setdefault(error.union, []).append(error)
+        if len(error.turns) > turn:
+            place, branch = error.turns[turn]
+            unions.setdefault(place, {}).setdefault(branch, []).append(error)
     told = set()
     for error in errors:
-        members = unions.get(error.union, []) if error.union is not None else []
-        if len({member.branch for member in members}) < 2:
-            yield [error]
-        elif error.union not in told:
-            told.add(error.union)
-            # A member that got past the type is the one that was meant; else each says what it would have taken.
-            meant = [member for member in members if member.loc != error.union or not _is_about_type(member)]
-            if meant:
-                yield from ([member] for member in meant)
-            else:
-                yield [member for member in members if member.type not in _NOT_THE_REASON] or members
+        if len(error.turns) <= turn:
+            yield _sentence([error], document, schema)
+            continue
+        place = error.turns[turn][0]
+        if place not in told:
+            told.add(place)
+            yield from _union(place, unions[place], turn, document, schema)
+
+
+def _union(
+    place: Loc, branches: Mapping[str | int, list[_Error]], turn: int, document: Json, schema: Mapping[str, Json]
+) -> Iterator[Finding]:
+    # A member that got past the type is the one that was meant; else each says what it would have taken.
+    meant = [
+        members
+        for members in branches.values()
+        if any(member.loc != place or not _is_about_type(member) for member in members)
+    ]
+    if len(branches) == 1:
+        meant = list(branches.values())
+    if not meant:
+        group = [member for members in branches.values() for member in members]
+        yield _sentence([member for member in group if member.type not in _NOT_THE_REASON] or group, document, schema)
+        return
+    fewest = min(map(_misfit, meant))
+    nearest_ones = [members for members in meant if _misfit(members) == fewest]
+    if len(nearest_ones) == 1 or not isinstance(value_at(document, place), Mapping):
+        for members in nearest_ones:
+            yield from _told(members, turn + 1, document, schema)
+    else:
+        yield from _undecided(place, document, schema)
+
+
+def _misfit(members: list[_Error]) -> tuple[int, int]:
+    """How far a value is from a member of its union: what it lacks, then what is wrong with it besides."""
+    return sum(member.type == "missing" for member in members), len(members)
+
+
+def _undecided(place: Loc, document: Json, schema: Mapping[str, Json]) -> Iterator[Finding]:
+    """A mapping that is as near to one member of its union as to another."""
+    members = [part for part in _schemas_at(place, document, schema) if part.get("required")]
+    known = {key for part in members for key in part["properties"]}
+    given = value_at(document, place)
+    unknown = [key for key in given if key not in known]
+    for key in unknown:
+        yield _unknown_key((*place, key), document, schema)
+    needed = [key for part in members for key in part["required"]]
+    present = [key for key in dict.fromkeys(needed) if key in given]
+    choices = " or ".join(dict.fromkeys(" and ".join(map(repr, part["required"])) for part in members))
+    if len(present) > 1:
+        yield Finding(place, f"has {' and '.join(map(repr, present))}, and only one of them can be meant")
+    elif not present and not any(nearest(str(key), needed) for key in unknown):
+        yield Finding(place, f"needs {choices}")
 
 
 def _is_about_type(error: _Error) -> bool:
     return bool(_TYPE_ERROR.fullmatch(error.type)) or error.type in ("literal_error", "enum", *_NOT_THE_REASON)
 
 
-def _sentence(group: list[_Error], value: Json, document: Json, schema: Mapping[str, Json]) -> Finding:
+def _sentence(group: list[_Error], document: Json, schema: Mapping[str, Json]) -> Finding:
+    """One finding for errors at one place, which are all about the kind of value where they are several."""
     error = group[0]
     loc, context = error.loc, error.context
+    value = value_at(document, loc)
+    if error.turns and error.turns[-1] == (loc, _KEY):
+        return replace(_no_name(loc, loc[-1], context["pattern"]), about="key")
     match error.type:
         case "extra_forbidden":
             return _unknown_key(loc, document, schema)
@@ -192,14 +253,14 @@ def _unknown_key(loc: Loc, document: Json, schema: Mapping[str, Json]) -> Findin
     key = str(loc[-1])
     parts = [part for part in _schemas_at(loc[:-1], document, schema) if "properties" in part]
     known = {name: below for part in parts for name, below in part["properties"].items()}
-    close = nearest(key, known)
+    close = _ALSO_CALLED[key] if _ALSO_CALLED.get(key) in known else nearest(key, known)
     inside = [name for name, below in known.items() if _takes(below, key, schema)]
     siblings = value_at(document, loc[:-1])
     inside = [name for name in inside if isinstance(siblings, Mapping) and name in siblings] or inside
     if close is None and inside:
         hint: str | None = f"it belongs inside {' or '.join(map(repr, inside))}"
     else:
-        hint = did_you_mean(key, known, within="known here:")
+        hint = f"did you mean {close!r}?" if close else did_you_mean(key, known, within="known here:")
     return Finding(loc, f"unknown key {key!r}", hint, about="key")
 
 
@@ -242,15 +303,18 @@ def _schemas_at(loc: Loc, document: Json, schema: Mapping[str, Json]) -> list[Ma
         value = value_at(value, (part,))
         following = []
         for each in current:
-            below = (
-                each.get("items")
-                if isinstance(part, int)
-                else each.get("properties", {}).get(part, each.get("additionalProperties"))
-            )
+            below = each.get("items") if isinstance(part, int) else _property(each, part)
             if isinstance(below, Mapping):
                 following.extend(_members(below, value, schema))
         current = following
     return current
+
+
+def _property(schema: Mapping[str, Any], key: str) -> Any:
+    if key in schema.get("properties", {}):
+        return schema["properties"][key]
+    patterns = schema.get("patternProperties", {})
+    return next((patterns[each] for each in patterns if re.search(each, key)), schema.get("additionalProperties"))
 
 
 def _members(part: Mapping[str, Any], value: Json, root: Mapping[str, Json]) -> list[Mapping[str, Any]]:

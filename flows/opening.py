@@ -6,53 +6,80 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from flows.context import Context
-from flows.definition import Approval, SlackPlace
+from flows.definition import Approval, Callback, Hold, SlackPlace, Wait
 from flows.durations import parse_duration
 from flows.effects import Effect, SendMail, SyncCard
 from flows.expressions import ExpressionError
-from flows.forms import check_defaults
+from flows.forms import check_defaults, rendered_texts
 from flows.handles import normalise
 from flows.people import Person, PersonId
 from flows.plan import StepPlan
 from flows.quorum import Seats
-from flows.run import Kind, Suspension
+from flows.run import Approvers, Kind, Path, Suspension
 
 MAX_HANDLES = 1_000
 """Approvers whom one wait may ask; each is looked up, and told."""
 
 
-def suspension(plan: StepPlan, values: Context, seats: Seats, *, n: int, round_: int, now: datetime) -> Suspension:
-    """The suspension of a step that waits for people, rendered, without its digest.
+def suspension(
+    plan: StepPlan,
+    wait: Approval | Hold | Callback,
+    values: Context,
+    seats: Seats | None,
+    *,
+    path: Path,
+    n: int,
+    round_: int,
+    now: datetime,
+    made: bool,
+) -> Suspension:
+    """The suspension of a step that waits, rendered, without its digest.
 
-    Raises ``ExpressionError``, and ``InvalidForm`` where a rendered default is no value of its field.
+    ``made``: by the step's function, so that nothing of it is a template. ``seats`` is None where a machine is waited
+    for. Raises ``ExpressionError``, and ``InvalidForm`` where a rendered default is no value of its field.
     """
-    wait = plan.step.wait
-    assert wait is not None  # only steps with a wait come here
-    defaults = plan.defaults.render(values) if plan.defaults is not None else {}
-    check_defaults(wait.form, defaults)
+    form = wait.form if isinstance(wait, Wait) else ()
+    defaults = plan.defaults.render(values) if plan.defaults is not None and not made else {}
+    check_defaults(form, defaults)
+    texts = plan.texts.render(values) if plan.texts is not None and not made else {}
     return Suspension(
         n=n,
-        path=plan.path,
-        kind=Kind.APPROVAL if isinstance(wait, Approval) else Kind.HOLD,
+        path=path,
+        kind=_KINDS[type(wait)],
         opened_at=now,
         due=now + wait.timeout,
         round=round_,
-        ask=line(plan.ask.render(values) if plan.ask else ""),
-        show={label: value.render(values) for label, value in plan.show},
+        ask=wait.ask if made or plan.ask is None else line(plan.ask.render(values)),
+        show=dict(wait.show) if made else {label: value.render(values) for label, value in plan.show},
         defaults=defaults,
-        approvers=seats.approvers,
-        needed=seats.needed,
+        approvers=seats.approvers if seats is not None else Approvers(),
+        needed=seats.needed if seats is not None else 0,
+        terms=seats.terms if seats is not None else None,
+        texts=rendered_texts(texts),
     )
 
 
+_KINDS = {Approval: Kind.APPROVAL, Hold: Kind.HOLD, Callback: Kind.CALLBACK}
+
+
 def messages(
-    plan: StepPlan, values: Context, opened: Suspension, seats: Seats, people: Mapping[PersonId, Person]
+    plan: StepPlan,
+    wait: Approval | Hold | Callback,
+    values: Context,
+    opened: Suspension,
+    seats: Seats,
+    people: Mapping[PersonId, Person],
 ) -> list[Effect]:
     """Who is told where: a card for each channel of ``via``, and a card or a mail for each person."""
-    wait = plan.step.wait
-    assert wait is not None  # only steps with a wait come here
-    channels = iter([line(template.render(values)) for template in plan.channels])
     told: list[Effect] = []
+    if not isinstance(wait, Wait) or wait.via == "none" or (wait.via is None and plan.announces):
+        return told
+    made = opened.spec is not None
+    channels = iter(
+        [place.slack for place in wait.via or () if isinstance(place, SlackPlace)]
+        if made
+        else [line(template.render(values)) for template in plan.channels]
+    )
     for place in wait.via or (None,):
         if isinstance(place, SlackPlace):
             told.append(SyncCard(opened.path, opened.round, opened.n, channel=next(channels)))
@@ -70,18 +97,33 @@ def _told(opened: Suspension, person: PersonId, who: Person | None, place: str |
         yield SendMail(opened.path, opened.round, opened.n, person)
 
 
-def handles(plan: StepPlan, values: Context) -> tuple[str, ...]:
-    """The approvers' handles as rendered: a template may give one handle or a list of them.
+def handles(plan: StepPlan, values: Context) -> dict[str, tuple[str, ...]]:
+    """The handles of a wait's people: as the flow wrote each, and what it came to: one handle or several.
 
     Raises ``InvalidHandle`` where one is none, and ``ExpressionError`` where they are more than ``MAX_HANDLES``.
     """
-    found: dict[str, None] = {}
-    for template in plan.handles:
-        value = template.render(values)
-        found.update(dict.fromkeys(map(normalise, value if isinstance(value, list | tuple) else [value])))
-        if len(found) > MAX_HANDLES:
-            raise ExpressionError(f"approvers: these are more than {MAX_HANDLES:,}; ask a group, or fewer people")
-    return tuple(found)
+    return _rendered({template.source: template.render(values) for template in plan.handles})
+
+
+def made_handles(wait: Approval | Hold | Callback) -> dict[str, tuple[str, ...]]:
+    """The same for a wait that a function made, in which nothing is a template."""
+    named = wait.handles if isinstance(wait, Approval) else wait.by if isinstance(wait, Hold) else ()
+    return _rendered({handle: handle for handle in named})
+
+
+def flat(rendered: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """All handles, each once."""
+    return tuple(dict.fromkeys(handle for several in rendered.values() for handle in several))
+
+
+def _rendered(values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    found = {
+        source: tuple(dict.fromkeys(map(normalise, value if isinstance(value, list | tuple) else [value])))
+        for source, value in values.items()
+    }
+    if len(flat(found)) > MAX_HANDLES:
+        raise ExpressionError(f"approvers: these are more than {MAX_HANDLES:,}; ask a group, or fewer people")
+    return found
 
 
 def until(value: object, now: datetime) -> datetime:
@@ -97,7 +139,10 @@ def until(value: object, now: datetime) -> datetime:
         raise ExpressionError(f"delay: {text[:40]!r} is neither a duration like 10m nor an instant") from None
     if instant.tzinfo is None:
         raise ExpressionError(f"delay: {text[:40]!r} needs a zone, like 2026-12-24T08:00:00+01:00")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ExpressionError(f"delay: {text[:40]!r} is beyond the times that can be waited for") from None
 
 
 def line(value: object) -> str:

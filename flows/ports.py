@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from flows.people import Memberships, PersonId, Roster
+from flows.people import Memberships, Person, PersonId, Roster
 
 Json = Any
 """What ``json.dumps`` takes: None, bool, int, float, str, list and dict with text keys."""
@@ -19,18 +20,76 @@ async def _forget(_memo: Mapping[str, Json]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonalLink:
+    """The page of a wait for one person. ``url`` is worth their answer: it is sent to nobody else."""
+
+    person: Person
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a wait asks, as it was rendered. ``due`` is its deadline, ``hold`` whether it is resumed, not approved."""
+
+    title: str
+    ask: str
+    requester: str
+    due: datetime | None
+    hold: bool
+
+
+class WaitLinks(Protocol):
+    """The links of the wait that stands on the step of an action, for actions that send them themselves.
+
+    Whoever is given a link is somebody who may answer. Raises ``ActionError``, not retryable, for anybody else, and
+    ``TryAgain`` where the directory does not answer.
+    """
+
+    @property
+    def resume(self) -> str:
+        """Where a machine calls back. Raises ``ActionError`` where the wait is one for people."""
+        ...
+
+    @property
+    def cancel(self) -> str:
+        """Where a machine ends the wait the other way. As ``resume``."""
+        ...
+
+    async def for_person(self, handle: str) -> PersonalLink:
+        """The link of the one person behind a handle."""
+        ...
+
+    async def for_people(self, handles: Iterable[str]) -> Sequence[PersonalLink]:
+        """The links of everybody behind these handles, of groups each member's; each person once, in order."""
+        ...
+
+    async def asked(self) -> Sequence[PersonalLink]:
+        """The links of everybody whom the wait asks and who has not answered yet; nobody's once it is over."""
+        ...
+
+    async def request(self) -> Asked:
+        """What these people are asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ActionCall:
     """What an action is told about the effect that it performs.
 
     ``key`` is the same on every repeat of the same effect (``run/path/round/effect``); hand it on to
     systems that know idempotency keys. ``memo`` is what an earlier delivery of this very effect remembered,
-    empty on the first; ``remember`` stores a new one durably before it returns.
+    empty on the first; ``remember`` stores a new one durably before it returns. ``links`` are those of the wait that
+    stands on the same step, None where none does. ``requester`` is who started the run.
     """
 
     key: str
     attempt: int = 1
     memo: Mapping[str, Json] = field(default_factory=dict)
     remember: Callable[[Mapping[str, Json]], Awaitable[None]] = _forget
+    links: WaitLinks | None = None
+    requester: PersonId | None = None
+    run: int | None = None
+    """The number of the run that the action belongs to."""
 
 
 class Action(Protocol):

@@ -1,6 +1,6 @@
 """A run and what it consists of: the rows of the engine, as values.
 
-A run is a tree of step runs, not a cursor. Each step run has a path and a state of its own, so that later
+A run is a tree of step runs, not a cursor. Each step run has a path and a state of its own, so that
 branches, loops and child flows wait side by side. A ``Slice`` is the part of a run that one event needs.
 """
 
@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from flows.people import Memberships, Person, PersonId, Roster
 from flows.ports import Json
+from flows.rules import Terms
 
 RunId = int
 """The number behind ``run_...``."""
 
 Path = str
-"""Where a step run stands in the tree: ``build``, later ``each[3].ask``."""
+"""Where a step run stands in the tree: ``build``, ``each[3].ask`` (the fourth item), ``both.left.ask``."""
 
 SECRET = "$secret"  # noqa: S105 - the key of a reference, not a secret
 """A value that is secret is stored as ``{"$secret": name}``; the value itself is encrypted, in a table of its own."""
@@ -54,6 +55,9 @@ class Status(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     FINISHED = "finished"
+    PAUSED = "paused"
+    QUEUED = "queued"
+    """Waits for a place: its flow has a limit of runs at the same time."""
 
 
 class Outcome(StrEnum):
@@ -77,12 +81,42 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """What a run or a step run is going to end with, while something that has to run first is under way."""
+
+    outcome: Outcome
+    reason: str | None = None
+    by: tuple[PersonId, ...] = ()
+    step: Path | None = None
+    """Where it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """A person has halted the run: what is under way goes on, nothing new starts."""
+
+    by: PersonId
+    at: datetime
+
+
+class Place(StrEnum):
+    """Where a run stands whose flow limits how many are under way at the same time."""
+
+    HELD = "held"
+    WANTED = "wanted"
+    FREE = "free"
+    """It waits for people or time and has given its place away."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run(Row):
     """One execution of a flow.
 
     ``acting`` counts the step runs that have something to do, ``waiting`` the open suspensions: what the
     status is made of, kept here so that nobody has to look at all the step runs. ``suspensions`` is the
     number of the newest suspension, ``version`` grows by one with each change (a bug check, not a lock).
+    ``stop`` is what the run is going to end with while ``on_error`` or ``finally`` steps run. ``place`` is None where
+    the flow has no limit. ``supersede`` is the rendered key. ``outputs`` are the flow's, once it has succeeded.
     """
 
     id: RunId
@@ -96,11 +130,20 @@ class Run(Row):
     suspensions: int = 0
     version: int = 0
     ending: Ending | None = None
+    stop: Stop | None = None
+    paused: Paused | None = None
+    place: Place | None = None
+    supersede: str | None = None
+    outputs: Mapping[str, Json] = field(default_factory=_nothing)
 
     @property
     def status(self) -> Status:
         if self.ending is not None:
             return Status.FINISHED
+        if self.paused is not None:
+            return Status.PAUSED
+        if self.place is Place.WANTED:
+            return Status.QUEUED
         return Status.WAITING if self.waiting and not self.acting else Status.RUNNING
 
 
@@ -119,18 +162,54 @@ class StepState(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     FAILED = "failed"
+    RUNNING = "running"
+    """Steps inside it are under way: it holds steps, or one of its handlers runs."""
+    HELD = "held"
+    """It is next, and its run is paused or waits for a place."""
+    DROPPED = "dropped"
+    """Somebody ended its wait without a decision, and the run went on."""
 
     @property
     def ended(self) -> bool:
         return self not in _OPEN
 
 
-_OPEN = frozenset({StepState.ACTING, StepState.RESOLVING, StepState.SUSPENDED})
+_OPEN = frozenset({StepState.ACTING, StepState.RESOLVING, StepState.SUSPENDED, StepState.RUNNING, StepState.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Inside(Row):
+    """The counters of a step run inside which others run: what it takes to go on, whatever there are of them.
+
+    ``total`` items (or branches, or rounds at most), of which ``next`` is the first that has not begun and ``active``
+    are under way. ``branch`` is the one that was chosen. ``handling`` names the block that runs as a handler
+    (``on_reject``) or beside the wait (``on_open``). ``stop`` is what the step will end with when all of that is over.
+    """
+
+    total: int = 0
+    next: int = 0
+    active: int = 0
+    branch: str = ""
+    handling: str | None = None
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What ``ctx.rerun`` asked for: another round at ``due``, and what that round gets."""
+
+    due: datetime
+    context: Json = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepRun(Row):
-    """One execution of a step. ``round`` and ``attempt`` count from 1; ``suspension`` is its newest one's number."""
+    """One execution of a step. ``round`` and ``attempt`` count from 1; ``suspension`` is its newest one's number.
+
+    A step that runs a function, or sends links, has that number before its wait opens: so its links are the same on
+    each attempt. ``context`` is what the last ``ctx.rerun`` passed on to this round; of a child flow, its inputs.
+    ``woken`` is the number of the suspension that ended before this round.
+    """
 
     path: Path
     state: StepState
@@ -139,6 +218,9 @@ class StepRun(Row):
     suspension: int | None = None
     output: Json = None
     error: str | None = None
+    inside: Inside | None = None
+    context: Json = None
+    woken: int | None = None
 
 
 class Kind(StrEnum):
@@ -147,6 +229,9 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     HOLD = "hold"
     DELAY = "delay"
+    CALLBACK = "callback"
+    RERUN = "rerun"
+    """The pause before another round of a step: over when it is due, or a machine calls back."""
 
 
 class Verdict(StrEnum):
@@ -155,6 +240,18 @@ class Verdict(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     RESUME = "resume"
+    WITHDRAW = "withdraw"
+    """Takes back what the person said before; never stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What counts of one person's standing decision: their verdict, the option they chose, and through which groups
+    they might decide when they did."""
+
+    verdict: Verdict
+    option: str | None = None
+    groups: frozenset[str] = frozenset()
 
 
 class Door(StrEnum):
@@ -175,15 +272,28 @@ class Close(StrEnum):
     CANCELLED = "cancelled"
     ELAPSED = "elapsed"
     """A delay that was over."""
+    SUPERSEDED = "superseded"
+    """A newer run took its place."""
+    DROPPED = "dropped"
+    """Somebody who may ended the wait without a decision."""
+    ANSWERED = "answered"
+    """A machine called back."""
+    REFUSED = "refused"
+    """A machine called the cancel link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """When and why a suspension was closed; ``by`` names those whose decision it was."""
+    """When and why a suspension was closed; ``by`` names those whose decision it was, ``reason`` is what they said.
+
+    ``option`` is what they chose, where the approval has options.
+    """
 
     how: Close
     at: datetime
     by: tuple[PersonId, ...] = ()
+    reason: str | None = None
+    option: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +316,9 @@ class Suspension(Row):
     Its number ``n`` counts the run's suspensions from 1 and is given when the wait is first reached, so a
     repeated attempt finds the same one. ``due`` is the deadline (for a delay: the end). ``digest`` is the
     SHA-256 of what was shown (``flows.request``). ``generation`` is in every link; raising it revokes them.
-    ``show`` is as rendered; ``defaults`` are the rendered defaults of the form's fields that are templates.
+    ``show`` is as rendered; ``defaults`` are the rendered defaults of the form's fields that are templates, and
+    ``texts`` their labels and descriptions that are. ``terms`` is a nested quorum or a veto, with the people who stood
+    behind its handles. ``spec`` is the wait's definition where a function made it (``ctx.suspend``), as JSON.
     """
 
     n: int
@@ -224,6 +336,32 @@ class Suspension(Row):
     digest: bytes = b""
     generation: int = 1
     closing: Closing | None = None
+    texts: Mapping[str, Json] = field(default_factory=_nothing)
+    terms: Terms | None = None
+    spec: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Callback(Row):
+    """A request that a machine sent to a resume or a cancel link; kept when early, used once."""
+
+    n: int
+    at: datetime
+    request: Mapping[str, Json]
+    """``method``, ``headers``, ``query``, ``body``."""
+    cancels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Early(Row):
+    """A decision that was given before its approval opened: for a step, or for whichever comes first. Used once."""
+
+    person: PersonId
+    step: str | None
+    verdict: Verdict
+    at: datetime
+    door: Door
+    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +369,8 @@ class Decision(Row):
     """One person's answer to one suspension.
 
     ``place`` orders the decisions of a suspension. ``digest`` is that of the view which the person had, None
-    where a script decided without saying. ``memberships`` is what made them eligible, where groups did.
+    where a script decided without saying. ``memberships`` is what made them eligible, where groups did. ``unseen``:
+    it was given before the suspension opened.
     """
 
     n: int
@@ -244,6 +383,12 @@ class Decision(Row):
     values: Mapping[str, Json] = field(default_factory=_nothing)
     digest: bytes | None = None
     memberships: Memberships | None = None
+    option: str | None = None
+    unseen: bool = False
+
+    @property
+    def said(self) -> Said:
+        return Said(self.verdict, self.option, self.memberships.groups if self.memberships else frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +397,7 @@ class Answer(Row):
 
     suspension: Suspension
     decisions: tuple[Decision, ...] = ()
+    callback: Callback | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,14 +405,28 @@ class Slice:
     """The part of a run that one event needs, read in the transaction that will write.
 
     ``steps`` holds the event's step run, its ancestors and the step runs that may be named by an expression
-    which this event can bring to be rendered. ``standing`` has the verdict of everybody who has decided on
-    the suspension at hand, ``mine`` the whole decision of the person who decides now.
+    which this event can bring to be rendered. ``standing`` is what everybody has said who has decided on
+    the suspension at hand (``deciding``), ``mine`` the whole decision of the person who decides now. ``items`` are those of the loops
+    around the event's step, by the loop's path and the index. ``callbacks`` and ``early`` came before something was
+    there to take them. ``opened`` are the paths below which everything that is open was read, ``gathered`` the loops of
+    which all outputs were, ``looked`` the paths of which the row was looked for, ``asked`` those of which the answer
+    was (None: of all).
     """
 
     run: Run
     steps: Mapping[Path, StepRun]
     suspensions: Mapping[int, Suspension] = field(default_factory=dict)
-    standing: Mapping[PersonId, Verdict] = field(default_factory=dict)
+    standing: Mapping[PersonId, Said] = field(default_factory=dict)
     mine: Decision | None = None
+    deciding: int | None = None
     answers: Mapping[Path, Answer] = field(default_factory=dict)
     people: Mapping[PersonId, Person] = field(default_factory=dict)
+    items: Mapping[Path, Mapping[int, Json]] = field(default_factory=dict)
+    callbacks: Mapping[int, Callback] = field(default_factory=dict)
+    early: tuple[Early, ...] = ()
+    opened: frozenset[Path] = frozenset()
+    gathered: frozenset[Path] = frozenset()
+    looked: frozenset[Path] | None = frozenset()
+    asked: frozenset[Path] | None = frozenset()
+    place_free: bool = True
+    """Whether the flow's limit leaves room for this run."""

@@ -20,12 +20,25 @@ from pydantic_core import from_json
 
 from flows.clock import Clock
 from flows.context import Brief
-from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, TellRequester, key
+from flows.effects import (
+    FireTimer,
+    Lane,
+    Leased,
+    PerformAction,
+    ResolvePeople,
+    SendMail,
+    StartTriggered,
+    SyncCard,
+    TellRequester,
+    key,
+)
 from flows.errors import ActionError, FlowError, TryAgain, UnknownAction, UnknownRun
 from flows.events import ActionFailed, ActionFinished, PeopleResolved, TimerFired
+from flows.instants import whole
 from flows.people import PersonId
 from flows.ports import ActionCall, Directory, Json
-from flows.run import Outcome, Run
+from flows.run import Outcome, Rerun, Run
+from flows.step_context import Performed
 from flows.store import outbox, reads
 from flows.store.connection import StoreError
 from flows.store.reads import CardView
@@ -47,8 +60,8 @@ MAIL_REPEAT = timedelta(hours=1)
 class Performer(Protocol):
     """Runs a step's action."""
 
-    async def perform(self, brief: Brief, call: ActionCall) -> Json:
-        """The action's output. Raises ``ActionError``, or ``UnknownAction`` where there is no such action."""
+    async def perform(self, brief: Brief, call: ActionCall) -> Json | Performed:
+        """The action's output, and the other round that a function asked for. Raises ``ActionError``, or ``UnknownAction`` where there is no such action."""
         ...
 
 
@@ -73,6 +86,14 @@ class Messenger(Protocol):
 
     async def tell_requester(self, view: RunView, call: ActionCall) -> None:
         """Tell the requester how the run ended."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts the flows that have heard of another flow's run."""
+
+    async def start_triggered(self, leased: Leased) -> None:
+        """Start the flow and settle the effect, in one transaction. Raises ``Refused`` and ``TryAgain``."""
         ...
 
 
@@ -114,6 +135,7 @@ class Runner:
         messenger: Messenger,
         clock: Clock,
         places: Places = Places(),
+        starter: Starter | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
@@ -139,7 +161,9 @@ class Runner:
             SyncCard: self._sync_card,
             SendMail: self._send_mail,
             TellRequester: self._tell_requester,
+            StartTriggered: self._start_triggered,
         }
+        self._starter = starter
 
     def start(self) -> None:
         """Begin: with whatever an earlier process left in the outbox."""
@@ -360,7 +384,8 @@ class Runner:
     async def _fire_timer(self, leased: Leased) -> None:
         effect = leased.effect
         assert isinstance(effect, FireTimer)  # dispatched by type
-        self._tell(await self._store.transact(leased.run, TimerFired(effect.path, effect.n), settles=leased.id))
+        event = TimerFired(effect.path, effect.n, None if effect.n else effect.due)
+        self._tell(await self._store.transact(leased.run, event, settles=leased.id))
 
     async def _resolve_people(self, leased: Leased) -> None:
         effect = leased.effect
@@ -381,7 +406,7 @@ class Runner:
         event: ActionFinished | ActionFailed
         try:
             output = await self._performer.perform(brief, self._call(leased, effect.attempt))
-            event = ActionFinished(effect.path, effect.round, effect.attempt, output)
+            event = self._finished(effect, output)
         except ActionError as error:
             if error.uncertain and not error.retryable:
                 await self._park(leased, f"unknown whether it was done: {error}; retry does it again, skip goes on")
@@ -390,6 +415,13 @@ class Runner:
                 effect.path, effect.round, effect.attempt, str(error), error.retryable, error.retry_after
             )
         self._tell(await self._store.transact(leased.run, event, settles=leased.id))
+
+    def _finished(self, effect: PerformAction, output: Json | Performed) -> ActionFinished:
+        if not isinstance(output, Performed):
+            return ActionFinished(effect.path, effect.round, effect.attempt, output)
+        asked = output.rerun
+        rerun = None if asked is None else Rerun(whole(self._clock.now() + asked.delay), asked.context)
+        return ActionFinished(effect.path, effect.round, effect.attempt, output.output, rerun)
 
     def _tell(self, run: Run) -> None:
         """A run that failed is told of in the log too: its requester hears of it, its operator may have to act."""
@@ -430,6 +462,13 @@ class Runner:
             self._expect(until)
             return
         await self._store.settle(leased)
+
+    async def _start_triggered(self, leased: Leased) -> None:
+        if self._starter is None:
+            # The kit for tests has no triggers; a bot always brings its own.
+            await self._store.settle(leased)
+        else:
+            await self._starter.start_triggered(leased)
 
     async def _tell_requester(self, leased: Leased) -> None:
         current, view = await self._store.read(

@@ -10,13 +10,29 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from flows.definition import Flow
+from pydantic.json_schema import models_json_schema
+
+from flows.definition import ErrorHandler, Flow, RejectHandler, TimeoutHandler
 from flows.durations import format_duration, parse_duration
 from flows.ports import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _DURATION = "A duration: 10s, 5m, 1h30m, 2d, 1w."
+_WAIT = {
+    "ask": "What people are asked. May hold {{ expressions }}.",
+    "show": "Label: value, shown with the ask.",
+    "form": "What people fill in; later steps read it as steps.<id>.form or resume.",
+    "via": 'Where people are asked: slack (direct message), gmail, {slack: "#channel"}, a list of these, or none.',
+    "timeout": f"How long people are waited for. {_DURATION}",
+    "on_open": "Steps that run once when the wait opens, beside it. They cannot wait for people or machines.",
+    "on_timeout": "What follows when nobody has answered in time: a word (end: the run ends as expired), or steps.",
+}
+_HANDLER = {"steps": "What is done then.", "then": "How it goes on after these steps."}
+_TRIGGER = {
+    "if": "One expression, without braces. Where it is false, no run starts.",
+    "inputs": "Input: value of the run that starts. Texts may hold {{ expressions }}.",
+}
 _DESCRIPTIONS: dict[str, dict[str, str]] = {
     "Flow": {
         "flow": "The flow's name, as it is started by. Unique among all flows.",
@@ -24,32 +40,104 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "description": "What the flow is for.",
         "inputs": "What a run is started with; read as inputs.<name>.",
         "steps": "What happens, one after the other.",
+        "outputs": "Name: value, when all steps have succeeded. Texts may hold {{ expressions }}.",
+        "on_error": "Steps that run when the run is about to end as failed. They may read error.",
+        "finally": "Steps that run once when the run ends, however it does. They cannot wait for people or machines.",
+        "timeout": f"How long a run may take in all; then it ends as expired. {_DURATION}",
+        "concurrency": "How many runs may be under way at the same time; the others wait for a place.",
+        "supersede": "A text over the inputs: a new run with the same one retires an older run that waits.",
+        "owner": "Whose flow it is: a mail address, a Slack user id or an @group. Runs of a schedule or webhook are theirs.",
+        "starters": "Who may start it: mail addresses, Slack user ids, @groups. Without it, everybody who is known.",
+        "viewers": "Who may read its runs, besides those who take part: mail addresses, Slack user ids, @groups.",
+        "triggers": "What starts it besides people: a schedule, a webhook, the runs of another flow.",
     },
     "Step": {
-        "id": "The step's name; later steps read steps.<id>.",
+        "id": "The step's name; later steps read steps.<id>. Unique in the whole flow.",
         "title": "What people see instead of the id.",
         "if": "One expression, without braces. Where it is false, the step is skipped and its output is null.",
         "uses": "The action to perform, like http.request.",
         "run": "A Python function to call: module:function, from the folder of this file.",
-        "with": "The action's parameters. Texts may hold {{ expressions }}; only here may they read secrets.",
+        "with": "The action's parameters, or the inputs of the child flow. Texts may hold {{ expressions }}; only here may they read secrets.",
+        "connection": "Which of several accounts of the integration performs the action.",
         "retry": "How often the action is tried again after a passing failure.",
-        "timeout": f"How long one attempt of the action may take. {_DURATION}",
+        "timeout": f"How long one attempt of the action may take, or a child flow in all. {_DURATION}",
         "approval": "Ask people to approve or reject, and wait for them.",
         "hold": "Wait until a person resumes the run, with values.",
+        "callback": "Wait until a machine posts to a link.",
         "delay": "Let time pass: a duration (10m), an instant (2026-12-24T08:00:00Z), or a template.",
+        "then": "Steps that run where 'if' is true.",
+        "else": "Steps that run where 'if' is false.",
+        "switch": "One expression, without braces. Its value as text names the case.",
+        "cases": "Value: the steps that run for it.",
+        "default": "Steps that run where no case has the value.",
+        "for_each": "A list, an expression that gives one, or {from: 1, to: 10}: 'steps' run once for each item.",
+        "concurrency": "How many items are under way at the same time.",
+        "parallel": "Branch: steps. All branches run side by side.",
+        "fail_fast": "Whether the first branch or item that stops ends the others at once, or they go on.",
+        "repeat": "Run 'steps' again until an expression is true.",
+        "flow": "The child flow to run; 'with' gives its inputs, its outputs are the output of this step.",
+        "steps": "What is done for each item, or in each round.",
+        "output": "What an item, a round or the branches came to; without it, the output of the last step inside.",
+        "on_error": "What follows a failure: a word (fail, continue), or steps, which may read error.",
+        "on_reject": "Of a step that holds others: what follows a rejection inside that would end the run.",
+        "on_timeout": "Of a step that holds others: what follows a deadline inside that would end the run.",
     },
-    "Wait": {
-        "ask": "What people are asked. May hold {{ expressions }}.",
-        "show": "Label: value, shown with the ask.",
-        "form": "What people fill in; later steps read it as steps.<id>.form or resume.",
-        "via": 'Where people are asked: slack (direct message), gmail, {slack: "#channel"}, or a list of these.',
-        "timeout": f"How long people are waited for. {_DURATION}",
+    "Approval": {
+        **_WAIT,
         "approvers": "Who may decide: mail addresses, Slack user ids, @groups, or templates that give these.",
-        "quorum": "How many different people have to approve: a number, any, or all.",
+        "quorum": "How many different people have to approve: a number, any, all, or {all: [...]}, {any: [...]}, {at_least: 2, of: [...]}.",
+        "reject_after": "How many different people have to reject before it is rejected.",
+        "veto": "People and groups whose single rejection is enough.",
+        "options": "What people choose from when they approve; later steps read resume.option.",
+        "reason": "When a comment is required.",
+        "form_on": "Whether a rejection fills in the form too.",
+        "pre_approval": "Whether a decision that was given before it opened may count here, unseen.",
         "self_approval": "Whether the requester may decide too.",
-        "on_timeout": "What becomes of the run when nobody has decided in time; end means that it ends as expired.",
-        "on_reject": "What becomes of the run after a rejection; end means that it ends as rejected.",
-        "by": "Who may resume; without it the requester and admins.",
+        "on_reject": "What follows a rejection: a word (end: the run ends as rejected), or steps.",
+    },
+    "Hold": {**_WAIT, "by": "Who may resume; without it the requester and admins."},
+    "Callback": {
+        **_WAIT,
+        "ask": "What is waited for, as people see it. May hold {{ expressions }}.",
+        "timeout": f"How long the machine is waited for. {_DURATION}",
+        "on_timeout": "What follows when nothing has come in time: a word (end: the run ends as expired), or steps.",
+        "schema": "JSON Schema (2020-12) that the body has to meet; another body is refused.",
+        "redirect": "The page that the sender's browser is sent to afterwards.",
+    },
+    "TimeoutHandler": _HANDLER,
+    "RejectHandler": _HANDLER,
+    "ErrorHandler": _HANDLER,
+    "Choice": {"name": "What resume.option is then.", "label": "What its button says."},
+    "All": {"all": "Every one of these: people, groups, or rules."},
+    "AnyOf": {"any": "One of these: people, groups, or rules."},
+    "AtLeast": {
+        "at_least": "How many seats have to be filled.",
+        "of": "By whom: people, groups, or rules, which count as one each.",
+    },
+    "Range": {"from": "The first number, or an expression.", "to": "The last number, or an expression."},
+    "Repeat": {
+        "until": "One expression, without braces, read after each round; it may read the steps inside.",
+        "delay": f"How long to wait between two rounds. {_DURATION}",
+        "max": "How many rounds there are at most, the first included.",
+        "on_exhausted": "What follows when the last round was not enough.",
+    },
+    "Concurrency": {
+        "limit": "How many runs may be under way at the same time.",
+        "while_waiting": "Whether a run that waits for people or time gives its place to another (free) or not (keep).",
+    },
+    "ScheduleTrigger": {
+        **_TRIGGER,
+        "schedule": "When: minute, hour, day of month, month, day of week, like 0 9 * * MON-FRI. Templates read schedule.at.",
+        "timezone": "In which time zone, like Europe/Berlin.",
+    },
+    "WebhookTrigger": {
+        **_TRIGGER,
+        "webhook": "The last part of the address, /hooks/<flow>/<webhook>. Templates read request.body, headers, query.",
+    },
+    "FlowTrigger": {
+        **_TRIGGER,
+        "on": "What is heard of: that a run of the other flow waits, was decided, or has ended. Templates read event.",
+        "flow": "The other flow.",
     },
     "Retry": {
         "max": "How many tries may follow the first.",
@@ -64,20 +152,38 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "description": "A hint below the field.",
         "required": "Whether it has to be filled in.",
         "default": "What it has where nothing is filled in.",
+        "when": "One expression over the fields beside it, without braces. Where it is false, the field is not asked.",
         "type": "What kind of value it takes.",
         "options": "What can be chosen: texts, or {value, label}.",
     },
 }
+# What a handler is as one word, by the model and the key; pydantic's schema of it says "anything".
+_WORDS: dict[tuple[str, str], tuple[list[str], str]] = {
+    ("Approval", "on_timeout"): (["end", "fail", "continue", "approve"], "TimeoutHandler"),
+    ("Approval", "on_reject"): (["end", "fail", "continue"], "RejectHandler"),
+    ("Hold", "on_timeout"): (["end", "fail", "continue"], "TimeoutHandler"),
+    ("Callback", "on_timeout"): (["end", "fail", "continue"], "TimeoutHandler"),
+    ("Step", "on_timeout"): (["end", "fail", "continue"], "TimeoutHandler"),
+    ("Step", "on_reject"): (["end", "fail", "continue"], "RejectHandler"),
+    ("Step", "on_error"): (["fail", "continue"], "ErrorHandler"),
+}
 # Where a schema holds others, and how.
 _ONE = ("items", "additionalProperties", "not")
 _LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_NAMED = ("properties", "$defs")
+_NAMED = ("properties", "patternProperties", "$defs")
 
 
 @cache
 def known_shape() -> dict[str, Json]:
-    """The schema as pydantic makes it, to look names up in. Shared: not to be changed."""
-    return Flow.model_json_schema(by_alias=True)
+    """The schema as pydantic makes it, with the handlers. To look names up in. Shared: not to be changed."""
+    models = (Flow, TimeoutHandler, RejectHandler, ErrorHandler)
+    _, schema = models_json_schema([(model, "validation") for model in models], by_alias=True)
+    definitions: dict[str, Any] = schema["$defs"]
+    for (model, key), (words, handler) in _WORDS.items():
+        several = {"type": "array", "items": {"$ref": "#/$defs/Step"}, "minItems": 1}
+        each = definitions[model]["properties"][key]
+        each["anyOf"] = [{"enum": words, "type": "string"}, {"$ref": f"#/$defs/{handler}"}, several]
+    return {**definitions.pop("Flow"), "$defs": definitions}
 
 
 def flow_schema() -> dict[str, Json]:
@@ -97,7 +203,10 @@ def _describe(name: str, part: dict[str, Any]) -> None:
         # Fields are told apart by it, so it has to stand there, though each model has one already.
         part["required"] = list(dict.fromkeys(["name", "type", *part.get("required", ())]))
         del properties["type"]["default"]
-    words = _DESCRIPTIONS.get("Wait" if name in ("Approval", "Hold") else name, {})
+    if name == "Approval":
+        rule = {"type": "object", "minProperties": 1}
+        part["anyOf"] = [{"required": ["approvers"]}, {"required": ["quorum"], "properties": {"quorum": rule}}]
+    words = _DESCRIPTIONS.get(name, {})
     for key, each in properties.items():
         if key in words:
             each["description"] = words[key]

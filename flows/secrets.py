@@ -12,8 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from flows.context import Brief, Known
+from flows.definition import Flow
 from flows.errors import ActionError, UnknownAction
 from flows.fields import MASK
+from flows.plan import bare
 from flows.ports import Json
 from flows.run import SECRET, Path
 from flows.vault import Vault
@@ -43,12 +45,19 @@ def in_clear(brief: Brief, secrets: Mapping[str, str]) -> Known:
         )
         for path, answer in known.answers.items()
     }
-    inputs = _opened(known.run.inputs, _input_secrets(brief), secrets)
-    return replace(known, run=known.run.but(inputs=inputs), answers=answers)
+    inputs = _opened(known.run.inputs, _input_secrets(brief.plan.flow), secrets)
+    steps = {
+        path: row.but(context=_opened(row.context, hidden, secrets)) if (hidden := _child_secrets(brief, path)) else row
+        for path, row in known.steps.items()
+    }
+    return replace(known, run=known.run.but(inputs=inputs), answers=answers, steps=steps)
 
 
 def _rows(brief: Brief) -> Iterator[tuple[Mapping[str, Json], frozenset[str]]]:
-    yield brief.known.run.inputs, _input_secrets(brief)
+    yield brief.known.run.inputs, _input_secrets(brief.plan.flow)
+    for path, row in brief.known.steps.items():
+        if hidden := _child_secrets(brief, path):
+            yield row.context, hidden
     for path, answer in brief.known.answers.items():
         for decision in answer.decisions:
             yield decision.values, _form_secrets(brief, path)
@@ -57,8 +66,15 @@ def _rows(brief: Brief) -> Iterator[tuple[Mapping[str, Json], frozenset[str]]]:
 # Only a field that is declared secret holds a reference: whatever looks like one elsewhere was typed by somebody.
 
 
-def _input_secrets(brief: Brief) -> frozenset[str]:
-    return frozenset(field.name for field in brief.plan.flow.inputs if field.masked)
+def _input_secrets(flow: Flow) -> frozenset[str]:
+    return frozenset(field.name for field in flow.inputs if field.masked)
+
+
+def _child_secrets(brief: Brief, path: Path) -> frozenset[str]:
+    """The inputs of the child flow at ``path`` that are secret; none where no child flow has begun there."""
+    scope = brief.plan.scopes.get(bare(path)) if path else None
+    begun = brief.known.steps[path].context is not None
+    return _input_secrets(scope.flow) if scope is not None and begun else frozenset()
 
 
 def _form_secrets(brief: Brief, path: Path) -> frozenset[str]:

@@ -7,6 +7,8 @@ objects of classes that opt in with a class attribute::
 
 Of such an object it can read those fields and the text that ``str()`` gives; of everything else, nothing:
 Python's attributes and methods are never looked up, on any value. An object that is none of these is refused.
+A class may also open ``expression_calls``, names that its ``expression_call(name, value)`` answers to; what can be
+called at all is the compiler's to say.
 
 Caps hold for whatever an expression *builds*, at every step of it. A value of the context may be larger and
 is handed through as it is.
@@ -21,7 +23,7 @@ from datetime import date
 from functools import partial
 from itertools import islice
 from types import NoneType
-from typing import TypeGuard
+from typing import ClassVar, Protocol, TypeGuard, cast
 
 MAX_TEXT = 256 * 1024
 """Characters of any text that is built. A Slack message holds 40,000, a mail body of ours far less; with four
@@ -201,6 +203,23 @@ def member(owner: object, key: object, label: str, *, written: bool = True) -> o
     elif type(key) is str and key in (fields_of(owner) or ()) and not key.startswith("_"):
         return seen(getattr(owner, key))
     return Missing(partial(_no_member, owner, key, label, written))
+
+
+class Answering(Protocol):
+    """An object that answers to the names in ``expression_calls``."""
+
+    expression_calls: ClassVar[frozenset[str]]
+
+    def expression_call(self, name: str, value: object) -> object: ...
+
+
+def called(owner: object, name: str, value: object, label: str, budget: Budget) -> object:
+    """What ``owner`` answers to ``name`` with one value. ``label`` is what the author wrote for both."""
+    calls = getattr(type(owner), "expression_calls", None)
+    if not isinstance(calls, frozenset) or name not in calls:
+        raise ExpressionError(f"'{label}' cannot be called here")
+    budget.spend(ITEM_WORK)
+    return seen(cast("Answering", owner).expression_call(name, value))
 
 
 def text(value: object, budget: Budget) -> str:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flows import quorum
-from flows.definition import Step
+from flows.definition import Approval, Choice, Hold, Step
+from flows.definition import Callback as Callback_
 from flows.people import Person, PersonId
-from flows.plan import Plan
+from flows.plan import Plan, wait_of
+from flows.ports import Json
 from flows.request import Request, request
-from flows.run import Decision, Path, Run, StepRun, Suspension
+from flows.run import Callback, Decision, Path, Run, Said, StepRun, Suspension
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class SuspensionView:
     suspension: Suspension
     decisions: tuple[Decision, ...]
     people: Mapping[PersonId, Person]
+    inputs: Mapping[str, Json] | None = None
+    """Those of the child flow that asks; None where it is the run's own flow."""
+    callback: Callback | None = None
+
+    @property
+    def wait(self) -> Approval | Hold | Callback_ | None:
+        """What is waited for: the step's own wait, or one that its function made. None for a delay."""
+        return wait_of(self.plan.at(self.suspension.path), self.suspension)
 
     @property
     def step(self) -> Step:
@@ -33,7 +43,8 @@ class SuspensionView:
 
     @property
     def request(self) -> Request:
-        return request(self.plan.flow, self.step, self.run, self.suspension)
+        flow = self.plan.scope_of(self.suspension.path).flow
+        return request(flow, self.step, self.wait, self.run, self.suspension, inputs=self.inputs)
 
     @property
     def open(self) -> bool:
@@ -42,17 +53,35 @@ class SuspensionView:
     @property
     def approvals(self) -> int:
         """How many distinct people have said yes."""
-        return quorum.approvals({decision.person: decision.verdict for decision in self.decisions})
+        return quorum.approvals(self.standing)
+
+    @property
+    def standing(self) -> Mapping[PersonId, Said]:
+        """What everybody has said, in the order in which they did."""
+        return {one.person: one.said for one in sorted(self.decisions, key=lambda decision: decision.place)}
 
     @property
     def missing(self) -> int:
-        """How many more it takes."""
-        return max(0, self.suspension.needed - self.approvals)
+        """How many more distinct people it takes at least."""
+        wait = self.wait
+        return quorum.missing(wait, self.suspension, self.standing) if isinstance(wait, Approval | Hold) else 0
+
+    @property
+    def waiting_for(self) -> tuple[PersonId | str, ...]:
+        """Whose seats are still empty: people, and groups by their handles."""
+        wait = self.wait
+        return quorum.waiting_for(wait, self.suspension, self.standing) if isinstance(wait, Approval | Hold) else ()
+
+    @property
+    def options(self) -> tuple[Choice, ...]:
+        """What an approver chooses from, where there is a choice beyond a bare yes."""
+        wait = self.wait
+        return wait.options if isinstance(wait, Approval) else ()
 
     @property
     def self_approval(self) -> bool:
-        approval = self.step.approval
-        return approval is None or approval.self_approval
+        wait = self.wait
+        return not isinstance(wait, Approval) or wait.self_approval
 
     @property
     def requester(self) -> Person:
@@ -61,6 +90,9 @@ class SuspensionView:
     @property
     def reason(self) -> str | None:
         """What was said with the decision that closed it, or with the newest one."""
+        closing = self.suspension.closing
+        if closing is not None and closing.reason:
+            return closing.reason
         said = [d.comment for d in self.decisions if d.comment and self._settled_by(d)]
         return said[-1] if said else None
 
@@ -99,6 +131,8 @@ class RunView:
     suspensions: tuple[SuspensionView, ...]
     people: Mapping[PersonId, Person]
     troubled: tuple[ParkedEffect, ...] = ()
+    cut: bool = False
+    """Whether the run has more steps than these."""
 
     @property
     def status(self) -> str:
@@ -123,7 +157,8 @@ def may_read(
     views = (view,) if isinstance(view, SuspensionView) else view.suspensions
     return any(
         not ids.isdisjoint(one.suspension.approvers.people)
-        or not groups.isdisjoint(one.suspension.approvers.groups)
+        or not ids.isdisjoint(one.suspension.terms.veto if one.suspension.terms else ())
+        or not groups.isdisjoint(quorum.groups_asked(one.suspension))
         or any(decision.person in ids for decision in one.decisions)
         for one in views
     )
@@ -132,4 +167,4 @@ def may_read(
 def groups_of(view: SuspensionView | RunView) -> tuple[str, ...]:
     """The groups whose members may read this, for ``may_read``."""
     views = (view,) if isinstance(view, SuspensionView) else view.suspensions
-    return tuple(dict.fromkeys(group for one in views for group in one.suspension.approvers.groups))
+    return tuple(dict.fromkeys(group for one in views for group in quorum.groups_asked(one.suspension)))

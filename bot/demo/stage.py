@@ -2,74 +2,84 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import signal
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_urlsafe
 
-from aiohttp import web
 from pydantic import SecretStr
-from rich.console import Console
 
-from bot import library, logs
+from bot import library, tokens
 from bot.app import App
+from bot.demo.company import PHONES, Company, put_in_mailbox
 from bot.settings import Settings
+from flows.clock import Clock
 from flows.errors import InvalidForm, Refused
 from flows.people import Person
 from flows.ports import Json
 from integrations.sandbox import SENDER, Human, Sandbox
 from integrations.sandbox.page import Guide, SandboxPage, Step
+from signoff.client import AsyncClient
 
 LIBRARY = Path(library.__file__).parent
-
-
-@dataclass
-class Bookings:
-    """The booking system of the vacation flow: it keeps what was posted, once per idempotency key."""
-
-    made: dict[str, Json] = field(default_factory=dict)
-
-    async def book(self, request: web.Request) -> web.StreamResponse:
-        key = request.headers.get("Idempotency-Key", token_urlsafe(8))
-        self.made.setdefault(key, await request.json())
-        return web.json_response({"booking": list(self.made).index(key) + 1}, status=201)
+ADMIN = "eve"
 
 
 @dataclass
 class Stage:
-    """Bot and sandbox, up and connected."""
+    """Bot, sandbox and the systems around them, up and connected."""
 
     sandbox: Sandbox
     app: App
     page: SandboxPage
-    bookings: Bookings
+    company: Company
+    settings: Settings
 
     def human(self, name: str) -> Human:
         return self.sandbox.person(name)
-
-    @property
-    def booking_url(self) -> str:
-        return f"{self.sandbox.origin}/bookings"
 
     async def person(self, name: str) -> Person:
         """The bot's idea of somebody in the sandbox."""
         return await self.app.people.by_slack(self.sandbox.workspace.id, self.human(name).id)
 
+    @asynccontextmanager
+    async def client(self, name: str, *scopes: str) -> AsyncIterator[AsyncClient]:
+        """Somebody's program at the API, with a token of its own."""
+        issued = await tokens.create(
+            self.settings.database_path,
+            self.sandbox.clock,
+            person=self.human(name).email,
+            scopes=scopes,
+            lifetime=timedelta(hours=1),
+            issued_by="the demo",
+        )
+        async with AsyncClient(str(self.settings.public_url), issued.secret) as api:
+            yield api
+
+    async def mail_in_advance(self, run: int, name: str) -> None:
+        """What an admin's script does: makes somebody's link for a run that does not ask yet, and mails it."""
+        person, admin = self.human(name), self.human(ADMIN)
+        async with self.client(ADMIN, "read", "links") as api:
+            made = await api.links(self.app.engine.ids.run(run), person.email, whole_run=True)
+        put_in_mailbox(
+            self.sandbox,
+            sender=f"{admin.user.real_name} <{admin.email}>",
+            to=person.email,
+            subject="If you cannot wait for the build",
+            text=f"You may decide in advance, for whatever this run asks you first:\n\n{made.page}\n",
+        )
+
 
 @asynccontextmanager
-async def stage(*, port: int = 0) -> AsyncIterator[Stage]:
+async def stage(*, port: int = 0, clock: Clock | None = None) -> AsyncIterator[Stage]:
     """Set the stage in a temporary folder; ``port`` is the page's, and the bot's is a free one."""
-    bookings = Bookings()
     with tempfile.TemporaryDirectory(prefix="signoff-demo-") as folder:
-        sandbox = Sandbox.with_people()
-        sandbox.routes.append(web.post("/bookings", bookings.book))
+        sandbox = Sandbox.with_people(clock=clock)
+        company = Company(sandbox)
         theatre: list[Stage] = []
         page = SandboxPage(
             sandbox,
@@ -79,41 +89,17 @@ async def stage(*, port: int = 0) -> AsyncIterator[Stage]:
         )
         await sandbox.start(port=port)
         try:
-            app = await App.open(_settings(Path(folder), sandbox, port=free_port()))
+            settings = _settings(Path(folder), sandbox, company, port=free_port())
+            app = await App.open(settings, clock=sandbox.clock)
             try:
-                theatre.append(Stage(sandbox, app, page, bookings))
+                theatre.append(Stage(sandbox, app, page, company, settings))
                 sandbox.events_url = f"{await app.start()}/slack/events"
                 yield theatre[0]
             finally:
                 await app.stop()
         finally:
+            await company.close()
             await sandbox.stop()
-
-
-async def run(*, auto: bool, port: int) -> int:
-    """Play by itself and return 0 if all went as it should, or serve the page until interrupted."""
-    # What goes wrong on purpose (a rejection, a refusal) is part of the play, and told by it.
-    logs.configure(level=logging.ERROR if auto else logging.WARNING, machine=False)
-    if auto:
-        from bot.demo.play import play
-
-        async with stage() as set_up:
-            return await play(set_up)
-    stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    try:
-        async with stage(port=port) as set_up:
-            Console().print(
-                f"\n  Signoff's demo is at  {set_up.page.url(**{'as': 'ann'})}\n\n  Ctrl-C ends it; nothing is kept.\n",
-                markup=False,
-                soft_wrap=True,
-            )
-            await stop.wait()
-    except OSError as error:
-        Console(stderr=True).print(f"Port {port} cannot be used: {error.strerror}. Try `signoff demo --port 0`.")
-        return 1
-    return 0
 
 
 _GUIDE = Guide(
@@ -126,12 +112,15 @@ _GUIDE = Guide(
         Step("Then ask for a release: it takes two of Bob, Cat and Dan, in #releases.", "?as=ann&flow=release"),
         Step("Or by mail: the link opens a page, and only the page decides.", "?as=ann&flow=gmail_approval"),
     ],
-    notes="Approve your own request, approve twice, click an old card: each click gets an answer that says why.",
+    notes=(
+        "Approve your own request, approve twice, click an old card: each click gets an answer that says why. The other"
+        " flows are those of the migration guide; jobs take half a minute, and text messages come by mail."
+    ),
     commands={"/approvals": "what waits for you; also: all, show RUN, help"},
 )
 
 
-def _settings(folder: Path, sandbox: Sandbox, *, port: int) -> Settings:
+def _settings(folder: Path, sandbox: Sandbox, company: Company, *, port: int) -> Settings:
     return Settings(
         database=f"sqlite:///{folder / 'demo.db'}",
         flows=LIBRARY,
@@ -139,8 +128,9 @@ def _settings(folder: Path, sandbox: Sandbox, *, port: int) -> Settings:
         port=port,
         public_url=f"http://127.0.0.1:{port}",
         secret_key=(SecretStr(token_urlsafe(32)),),
-        admins=("eve@example.com",),
+        admins=(f"{ADMIN}@example.com",),
         http_allow=("127.0.0.1",),
+        connections=company.connections,
         slack_bot_token=SecretStr(sandbox.bot_token),
         slack_signing_secret=SecretStr(sandbox.signing_secret),
         slack_api_url=sandbox.slack_url,
@@ -160,6 +150,7 @@ def free_port() -> int:
 def _flows(set_up: Stage) -> list[dict[str, Json]]:
     """The flows with their inputs as the page wants them, filled in so that a stranger needs only one click."""
     filled = _filled(set_up)
+    flows = [set_up.app.engine.flows[name] for name in library.FLOWS]
     return [
         {
             "name": flow.flow,
@@ -169,24 +160,31 @@ def _flows(set_up: Stage) -> list[dict[str, Json]]:
                 field.model_dump(mode="json", exclude_none=True) | filled.get(field.name, {}) for field in flow.inputs
             ],
         }
-        for flow in set_up.app.engine.flows.values()
+        for flow in flows
     ]
 
 
 def _filled(set_up: Stage) -> dict[str, dict[str, Json]]:
     today = set_up.sandbox.clock.now().date()
+    phones = {name: number for number, name in PHONES.items()}
     values = {
         "employee": "ann@example.com",
         "manager": "bob@example.com",
         "start": str(today + timedelta(days=30)),
         "end": str(today + timedelta(days=44)),
-        "booking_url": set_up.booking_url,
         "subject": "the new price list",
+        "approver": "bob@example.com",
+        "phone": phones["bob"],
         "first": "bob@example.com",
         "second": "cat@example.com",
         "third": "dan@example.com",
         "version": "1.4.0",
         "changes": "Faster search. Fixes the time zone of invoices.",
+        "customer": "zoe@example.net",
+        "order": "4711",
+        "lead": "bob@example.com",
+        "month": f"{today:%Y-%m}",
+        "year": today.year,
     }
     return {name: {"default": value} for name, value in values.items()}
 
@@ -200,4 +198,6 @@ async def _start(set_up: Stage, person: str, flow: str, values: Mapping[str, Jso
         return {"errors": error.fields}
     except Refused as error:
         return {"error": str(error)}
+    if flow == "pre_approval":
+        await set_up.mail_in_advance(run_.id, "bob")
     return {"run": set_up.app.engine.ids.run(run_.id), "url": set_up.app.engine.ids.run_url(run_.id)}

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import jinja2
 
+from flows.definition import Approval
 from flows.forms import readable
 from flows.people import Person
 from flows.run import Kind, Outcome
@@ -30,7 +31,8 @@ class Letter:
 
 def ask(view: SuspensionView, person: Person, url: str) -> Letter:
     """What waits for ``person``, with their personal link."""
-    request = view.request
+    request, wait, terms = view.request, view.wait, view.suspension.terms
+    fields = view.plan.scope_of(view.suspension.path).flow.inputs
     values = {
         "name": person.name,
         "requester": view.requester.name,
@@ -39,11 +41,14 @@ def ask(view: SuspensionView, person: Person, url: str) -> Letter:
         "ask": request.ask,
         "inputs": [
             (field.title, readable(field, request.inputs[field.name]))
-            for field in view.plan.flow.inputs
+            for field in fields
             if field.name in request.inputs
         ],
         "show": [(label, value if isinstance(value, str) else str(value)) for label, value in request.show.items()],
         "needed": view.suspension.needed,
+        "at_least": terms is not None and terms.quorum is not None,
+        "options": [option.title for option in view.options],
+        "reason": wait.reason if isinstance(wait, Approval) else "never",
         "due": _local(view.suspension.due, person),
         "hold": view.suspension.kind is Kind.HOLD,
         "url": url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 
@@ -19,20 +20,27 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.links import PageLinks
 from bot.people import People
+from bot.slack.buttons import Ack, Buttons
 from bot.slack.cards import Cards
 from bot.slack.commands import COMMAND, Commands
 from bot.slack.copies import Copies
 from bot.slack.decisions import Decisions
+from bot.slack.departures import GROUP_UPDATED, MEMBERS_CHANGED, USER_CHANGE, Departures, Directory
 from bot.slack.errands import Errands
 from bot.slack.lists import Lists
 from bot.slack.replies import Replies
-from bot.slack.views import approve_modal, card, reject_modal
+from bot.slack.run_control import RunControl
+from bot.slack.starting import Starting
+from bot.slack.submissions import Submissions
+from bot.slack.views import buttons, cancel_modal, form_inputs, run_modal, startable
+from bot.slack.views.decision_modal import VERDICTS
 from flows.clock import Clock
 from flows.engine import Engine
+from flows.ports import Json
 from integrations.slack.client import SLACK_API, SlackClient
 
 HOME_OPENED = "app_home_opened"
-EVENTS = (HOME_OPENED,)
+EVENTS = (HOME_OPENED, USER_CHANGE, GROUP_UPDATED, MEMBERS_CHANGED)
 """The events that are listened to; ``manifest.yml`` subscribes to exactly these."""
 
 _LONGEST_TIMESTAMP = 20  # digits; Python refuses to read a number of thousands of them
@@ -41,7 +49,8 @@ _LONGEST_TIMESTAMP = 20  # digits; Python refuses to read a number of thousands 
 class SlackDoor:
     """Slack as a way in. ``drain`` it before the engine's store is closed.
 
-    ``signing_secret`` is None where there is only Socket Mode; then every request is refused.
+    ``signing_secret`` is None where there is only Socket Mode; then every request is refused. ``directory`` is told
+    whose readings are out of date; without one, that is found out when they expire.
     """
 
     def __init__(
@@ -54,14 +63,22 @@ class SlackDoor:
         links: PageLinks,
         clock: Clock,
         signing_secret: str | None,
+        directory: Directory | None = None,
     ) -> None:
-        self._errands = Errands()
+        self._errands = errands = Errands()
         self._verifier = _Verifier(signing_secret, _Now(clock)) if signing_secret else None
         lists = Lists(engine, people, cards)
         replies = Replies(engine, people, client, links, lists)
+        decisions, copies = Decisions(engine, people, cards), Copies(engine, cards)
+        starting = Starting(engine, people, client, cards, replies, errands)
+        run_control = RunControl(engine, people, client, replies, errands)
         self.app = slack_app(
-            Decisions(engine, people, client, replies, Copies(engine, cards), self._errands),
-            Commands(engine, people, client, lists, replies, self._errands),
+            Buttons(engine, decisions, client, replies, copies, errands),
+            Submissions(engine, people, decisions, client, replies, copies, errands),
+            Commands(engine, people, client, cards, lists, replies, starting, run_control, errands),
+            starting,
+            run_control,
+            Departures(engine, people, directory) if directory is not None else None,
         )
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -120,7 +137,14 @@ class SocketMode:
             self._handler = None
 
 
-def slack_app(decisions: Decisions, commands: Commands) -> AsyncApp:
+def slack_app(
+    clicks: Buttons,
+    submissions: Submissions,
+    commands: Commands,
+    starting: Starting,
+    run_control: RunControl,
+    departures: Departures | None,
+) -> AsyncApp:
     """The Bolt app with every listener. It takes each request for Slack's: see ``SlackDoor.events``."""
     app = AsyncApp(
         name="signoff",
@@ -132,19 +156,39 @@ def slack_app(decisions: Decisions, commands: Commands) -> AsyncApp:
         # than an answer is an errand, which a stop waits for; Bolt's own background tasks are nobody's.
         process_before_response=True,
     )
-    app.action(card.APPROVE)(decisions.approve)
-    app.action(card.APPROVE_WITH)(decisions.approve_with)
-    app.action(card.REJECT)(decisions.reject)
-    app.action(card.RESUME)(decisions.resume)
-    app.action(card.RESUME_WITH)(decisions.resume_with)
-    app.action(card.OPEN_WHOLE)(commands.open_whole)
-    app.action(card.OPEN_PAGE)(commands.open_page)
-    app.view(approve_modal.APPROVE_FORM)(decisions.approve_form)
-    app.view(approve_modal.RESUME_FORM)(decisions.resume_form)
-    app.view(reject_modal.REJECT_REASON)(decisions.reject_reason)
+
+    async def changed(ack: Ack, body: Mapping[str, Json]) -> None:
+        """An input was filled in on which it depends which others are asked. All of them have the same action id."""
+        of_a_start = body["view"]["callback_id"] == run_modal.RUN_FORM
+        await (starting.changed if of_a_start else submissions.changed)(ack, body)
+
+    app.action(buttons.APPROVE)(clicks.approve)
+    app.action(buttons.APPROVE_WITH)(clicks.approve_with)
+    app.action(_beginning_with(buttons.OPTION))(clicks.option)
+    app.action(_beginning_with(buttons.OPTION_WITH))(clicks.option_with)
+    app.action(buttons.REJECT)(clicks.reject)
+    app.action(buttons.RESUME)(clicks.resume)
+    app.action(buttons.RESUME_WITH)(clicks.resume_with)
+    app.action(buttons.TAKE_BACK)(clicks.take_back)
+    app.action(buttons.OPEN_WHOLE)(commands.open_whole)
+    app.action(buttons.OPEN_PAGE)(commands.open_page)
+    app.action(_beginning_with(startable.START))(starting.clicked)
+    app.action(form_inputs.ACTION)(changed)
+    for callback_id in VERDICTS:
+        app.view(callback_id)(submissions.sent)
+    app.view(run_modal.RUN_FORM)(starting.sent)
+    app.view(cancel_modal.CANCEL_RUN)(run_control.cancel)
     app.command(COMMAND)(commands.approvals)
     app.event(HOME_OPENED)(commands.home_opened)
+    if departures is not None:
+        app.event(USER_CHANGE)(departures.user_changed)
+        app.event(GROUP_UPDATED)(departures.group_changed)
+        app.event(MEMBERS_CHANGED)(departures.group_changed)
     return app
+
+
+def _beginning_with(text: str) -> re.Pattern[str]:
+    return re.compile(f"^{re.escape(text)}")
 
 
 def _discreet() -> logging.Logger:

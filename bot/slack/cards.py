@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 from bot.links import PageLinks
 from bot.slack.views.card import Shown, card
 from bot.slack.views.ending import ending
+from bot.slack.views.words import NO_GROUPS, Groups
 from flows.clock import Clock
+from flows.definition import Approval, Hold
 from flows.errors import ActionError
+from flows.handles import is_group
 from flows.ids import Ids
 from flows.people import Person, PersonId
 from flows.ports import ActionCall
+from flows.rules import Seat
 from flows.runner import Posted
 from flows.store.reads import CardView
 from flows.views import RunView, SuspensionView
@@ -30,21 +34,40 @@ _LINKS = 10_000  # permalinks that are kept; they never change
 Places = Callable[[int, int], Awaitable[Sequence[tuple[str, str]]]]
 """Where the cards of a suspension (run, n) are: pairs of channel id and ts. ``Engine.cards`` is one."""
 
+GroupIds = Callable[[], Awaitable[Groups]]
+"""Slack's ids of all user groups by handle. ``SlackDirectory.group_ids`` is one. Raises ``ActionError``."""
+
+
+async def _nobody_knows() -> Groups:
+    return NO_GROUPS
+
 
 class Cards:
-    """Slack's half of ``flows.runner.Messenger``. Every method raises ``SlackError``; the outbox decides what then."""
+    """Slack's half of ``flows.runner.Messenger``. Every method raises ``SlackError``; the outbox decides what then.
 
-    def __init__(self, client: SlackClient, links: PageLinks, ids: Ids, clock: Clock, places: Places) -> None:
+    Without ``group_ids`` user groups are shown by their handles.
+    """
+
+    def __init__(
+        self,
+        client: SlackClient,
+        links: PageLinks,
+        ids: Ids,
+        clock: Clock,
+        places: Places,
+        group_ids: GroupIds = _nobody_knows,
+    ) -> None:
         self._client = client
         self._links = links
         self._ids = ids
         self._clock = clock
         self._places = places
+        self._group_ids = group_ids
         self._permalinks: dict[tuple[str, str], str] = {}
 
     async def sync_card(self, card: CardView, call: ActionCall) -> Posted | None:
         """Make the card show its view, wherever it is by now; None where there is nothing to show (any more)."""
-        shown = self._draw(card)
+        shown = await self._draw(card)
         if card.posted is not None and card.ts is not None and await self._updated(card.posted, card.ts, shown):
             return Posted(card.posted, card.ts)
         begun = call.memo.get(_POSTING)
@@ -65,7 +88,7 @@ class Cards:
         ``reader`` is the only one who can see it, None for a channel.
         """
         page = self._links.url(view, reader) if reader is not None else None
-        await self._updated(channel, ts, card(view, self._ids, page=page))
+        await self._updated(channel, ts, card(view, self._ids, page=page, groups=await self.groups(view)))
 
     async def tell_requester(self, view: RunView, person: Person, call: ActionCall) -> None:
         """A direct message to ``person``, who has to be in Slack: how the run ended, who, why, and where its card is."""
@@ -91,16 +114,30 @@ class Cards:
             pass  # a list without this link is better than no list
         return None
 
+    async def groups(self, view: SuspensionView) -> Groups:
+        """Slack's ids of user groups, where the suspension names any; none where Slack does not say."""
+        terms = view.suspension.terms
+        return await self.group_ids((*view.suspension.approvers.groups, *(terms.veto if terms else ())))
+
+    async def group_ids(self, handles: Iterable[Seat]) -> Groups:
+        """The same, where there is a group among these handles."""
+        if not any(isinstance(handle, str) and is_group(handle) for handle in handles):
+            return NO_GROUPS
+        try:
+            return await self._group_ids()
+        except ActionError:
+            return NO_GROUPS  # a handle says who it is too
+
     async def _last_card(self, view: RunView, person: Person) -> str | None:
         for one in reversed(view.suspensions):
-            if one.step.wait is not None:
+            if isinstance(one.wait, Approval | Hold):
                 # Who asked may read the page also where they see no card: it went to somebody else alone, or by mail.
                 return await self.link(view.run.id, one.suspension.n, person) or self._links.url(one, person.id)
         return None
 
-    def _draw(self, wanted: CardView) -> Shown:
+    async def _draw(self, wanted: CardView) -> Shown:
         page = self._links.url(wanted.view, wanted.person) if wanted.person is not None else None
-        return card(wanted.view, self._ids, page=page)
+        return card(wanted.view, self._ids, page=page, groups=await self.groups(wanted.view))
 
     async def _channel(self, card: CardView) -> str:
         if card.person is None:

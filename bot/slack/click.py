@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from bot.slack.views.answer import ANSWER
 from bot.slack.views.pending import Listing, listing_of
 from flows.ports import Json
 
@@ -33,7 +34,8 @@ class Click:
     """A button that was pressed, and where.
 
     ``channel`` and ``ts`` are of the message that it stood on (``ts`` only of one that is everybody's), ``listing``
-    is set where it stood in a list. A click on the home tab has no channel.
+    is set where it stood in a list, ``answer`` where it stood under what the person was told before, ``modal`` is the
+    id of the modal that it stood in. A click on the home tab has none of these but a listing or an answer.
     """
 
     who: Identity
@@ -43,6 +45,8 @@ class Click:
     channel: str | None = None
     ts: str | None = None
     listing: Listing | None = None
+    answer: bool = False
+    modal: str | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Json], action: Mapping[str, Json]) -> Self:
@@ -50,6 +54,8 @@ class Click:
         container = body.get("container") or {}
         # An ephemeral message cannot be changed by its ts, only through its response_url.
         own = container.get("is_ephemeral") is not True
+        view = body.get("view") or {}
+        block_id = str(action.get("block_id") or "")
         return cls(
             who=Identity.of(body),
             value=str(action.get("value") or ""),
@@ -57,7 +63,9 @@ class Click:
             response_url=body.get("response_url"),
             channel=container.get("channel_id"),
             ts=container.get("message_ts") if own else None,
-            listing=listing_of(str(action.get("block_id") or "")),
+            listing=listing_of(block_id),
+            answer=block_id == ANSWER,
+            modal=str(view["id"]) if view.get("type") == "modal" else None,
         )
 
 

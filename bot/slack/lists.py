@@ -6,6 +6,7 @@ import asyncio
 
 from bot.people import People
 from bot.slack.cards import Cards
+from bot.slack.views.answer import Answer
 from bot.slack.views.card import Shown
 from bot.slack.views.pending import ITEMS, Item, Listing, pending
 from flows.engine import Engine
@@ -24,20 +25,26 @@ class Lists:
         self._people = people
         self._cards = cards
 
-    async def shown(self, person: Person, listing: Listing, *, said: str | None = None) -> Shown:
-        """The list; ``said`` stands above it, in Slack's markup."""
+    async def shown(self, person: Person, listing: Listing, *, said: Answer | None = None) -> Shown:
+        """The list; ``said`` stands above it."""
         asked = await self._engine.waiting_for(person.id, limit=_LOOKED_THROUGH)
         mine = {_key(view): view for view in asked if _unanswered(view, person)}
+        answered = 0
         if listing is Listing.MINE:
             found = list(mine.values())
+            answered = sum(_answered(view, person) for view in asked)
         elif self._people.is_admin(person.id):
             found = await self._engine.waiting(limit=ITEMS + 1)
         else:
             found = await self._engine.waiting_around(person.id, limit=ITEMS + 1)
         kept = found[:ITEMS]
         links = await asyncio.gather(*(self._cards.link(*_key(view), person) for view in kept))
-        items = [Item(view, link, _key(view) in mine) for view, link in zip(kept, links, strict=True)]
-        return pending(items, self._engine.ids, listing, more=len(found) > len(kept), said=said)
+        items = [
+            Item(view, link, _key(view) in mine, _answered(view, person))
+            for view, link in zip(kept, links, strict=True)
+        ]
+        more = len(found) > len(kept)
+        return pending(items, self._engine.ids, listing, more=more, said=said, answered=answered)
 
 
 def _key(view: SuspensionView) -> tuple[int, int]:
@@ -47,4 +54,8 @@ def _key(view: SuspensionView) -> tuple[int, int]:
 def _unanswered(view: SuspensionView, person: Person) -> bool:
     """Whether it still waits for this very person: a list of what to do names nothing that is done, or that cannot be."""
     own = view.run.requester == person.id and view.suspension.kind is Kind.APPROVAL and not view.self_approval
-    return view.decision_of(person.id) is None and not own
+    return not _answered(view, person) and not own
+
+
+def _answered(view: SuspensionView, person: Person) -> bool:
+    return view.decision_of(person.id) is not None

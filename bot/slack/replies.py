@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.links import PageLinks
 from bot.people import People
 from bot.slack.click import Click, Identity
 from bot.slack.lists import Lists
 from bot.slack.reference import Reference
-from bot.slack.views import answers, kit
-from bot.slack.views.card import OPEN_PAGE, Shown
+from bot.slack.views import answers, modal
+from bot.slack.views.answer import Answer, told
+from bot.slack.views.card import Shown
 from bot.slack.views.pending import Listing, home
 from flows.engine import Engine
 from flows.errors import ActionError, FlowError, TryAgain
 from flows.people import Person
 from flows.ports import Json
 from integrations.slack.client import SlackClient
-from integrations.slack.text import clip
 
 log = logging.getLogger(__name__)
 
@@ -33,27 +34,31 @@ class Replies:
         self._links = links
         self._lists = lists
 
-    async def say(self, click: Click, text: str, person: Person | None = None) -> None:
-        """Answer a click: beside the card; in a list or on the home tab above the list, which is read anew."""
-        if click.channel is None:
-            await self.publish_home(click.who, said=text, person=person)
+    async def say(self, click: Click, answer: Answer, person: Person | None = None) -> None:
+        """Answer a click: beside the card; in a list or on the home tab above the list, which is read anew; in place of
+        an earlier answer, and of the modal that it was in."""
+        if click.modal is not None:
+            await self._client.update_view(click.modal, modal.told("Your answer", answer.text))
+        elif click.channel is None:
+            await self.publish_home(click.who, said=answer, person=person)
         elif click.listing is not None and person is not None:
-            shown = await self._list(person, click.listing, text)
-            await self.respond(click, shown, replace=True)
+            await self.respond(click, await self._list(person, click.listing, answer), in_place=True)
         else:
-            await self.respond(click, _only(text))
+            await self.respond(click, _shown(answer), in_place=click.answer)
 
-    async def tell(self, who: Identity, channel: str | None, text: str, person: Person) -> None:
+    async def tell(self, who: Identity, channel: str | None, answer: Answer, person: Person | None) -> None:
         """Answer the submission of a modal, which has no address of its own: where the modal was opened from."""
         if channel is None:
-            await self.publish_home(who, said=text, person=person)
+            await self.publish_home(who, said=answer, person=person)
             return
+        shown = _shown(answer)
         try:
-            await self._client.ephemeral(channel, who.user, text=text)
+            await self._client.ephemeral(channel, who.user, text=shown.text, blocks=shown.blocks)
         except ActionError as error:
             # A list can be asked for in a channel that the bot is not in.
             log.info("answered in a direct message", extra={"error": str(error)})
-            await self._client.post(await self._client.open_direct(who.user), text=text)
+            direct = await self._client.open_direct(who.user)
+            await self._client.post(direct, text=shown.text, blocks=shown.blocks)
 
     async def lead_to_page(self, click: Click, reference: Reference, why: str) -> None:
         """Answer with the person's own link to the page, if they may read it. ``why`` is in Slack's markup."""
@@ -61,29 +66,27 @@ class Replies:
             person = await self._people.by_slack(click.who.team, click.who.user)
             view = await self._engine.suspension(reference.run, reference.n, person.id)
         except TryAgain as refusal:
-            await self.say(click, answers.refused(refusal))
+            await self.say(click, Answer(answers.refused(refusal)))
         except FlowError:
-            await self.say(click, answers.NOT_YOURS)
+            await self.say(click, Answer(answers.NOT_YOURS))
         else:
-            link = kit.link_button(OPEN_PAGE, "Open the page", self._links.url(view, person.id))
-            note = "The link is yours alone: whoever has it acts as you."
-            blocks = [kit.section(why), kit.actions("page", [link]), kit.context(note)]
-            await self.respond(click, Shown(why, blocks))
+            await self.say(click, Answer(why, page=self._links.url(view, person.id)), person)
 
-    async def publish_home(self, who: Identity, *, said: str | None = None, person: Person | None = None) -> None:
+    async def publish_home(self, who: Identity, *, said: Answer | None = None, person: Person | None = None) -> None:
         """Redraw a person's home tab."""
         try:
             person = person or await self._people.by_slack(who.team, who.user)
             shown = await self._lists.shown(person, Listing.MINE, said=said)
         except TryAgain as refusal:
-            shown = _only("\n".join(filter(None, [said, answers.refused(refusal)])))
+            text = answers.refused(refusal)
+            shown = _shown(replace(said, text=f"{said.text}\n{text}") if said else Answer(text))
         await self._client.publish_home(who.user, home(shown))
 
-    async def respond(self, click: Click, shown: Shown, *, replace: bool = False) -> None:
+    async def respond(self, click: Click, shown: Shown, *, in_place: bool = False) -> None:
         """Show something to the person who clicked, beside the message or in its place."""
         if click.response_url is not None:
             try:
-                await self._client.respond(click.response_url, response(shown, replace=replace))
+                await self._client.respond(click.response_url, response(shown, in_place=in_place))
             except ActionError as error:
                 log.info("a response address failed", extra={"error": str(error)})
             else:
@@ -91,18 +94,18 @@ class Replies:
         if click.channel is not None:
             await self._client.ephemeral(click.channel, click.who.user, text=shown.text, blocks=shown.blocks)
 
-    async def _list(self, person: Person, listing: Listing, said: str) -> Shown:
+    async def _list(self, person: Person, listing: Listing, said: Answer) -> Shown:
         try:
             return await self._lists.shown(person, listing, said=said)
         except TryAgain:
-            return _only(said)  # that it was counted matters more than what else there is
+            return _shown(said)  # that it was counted matters more than what else there is
 
 
-def response(shown: Shown, *, replace: bool = False) -> dict[str, Json]:
+def response(shown: Shown, *, in_place: bool = False) -> dict[str, Json]:
     """The body of an answer at a ``response_url``."""
     blocks: Sequence[Mapping[str, Json]] = shown.blocks
-    return {"response_type": "ephemeral", "replace_original": replace, "text": shown.text, "blocks": list(blocks)}
+    return {"response_type": "ephemeral", "replace_original": in_place, "text": shown.text, "blocks": list(blocks)}
 
 
-def _only(text: str) -> Shown:
-    return Shown(text, [kit.section(clip(text, kit.SECTION))])
+def _shown(answer: Answer) -> Shown:
+    return Shown(answer.text, told(answer))

@@ -6,27 +6,49 @@ its scopes, and an admin's rights take the scope ``admin`` and a person who is o
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Protocol, TypeVar
+from functools import cached_property, partial
+from importlib.metadata import version
+from typing import Protocol
 
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
 
+from bot.links import PageLinks
 from bot.people import People
 from bot.web import models
 from bot.web.bearer import Caller, Tokens
-from bot.web.bodies import approval_body, effect_body, flow_body, listed_approval_body, run_body
-from bot.web.errors import FAULT, Answer, BadRequest, answer_to, sentence
-from flows.engine import Engine, Once
+from bot.web.bodies import (
+    approval_body,
+    effect_body,
+    flow_body,
+    listed_approval_body,
+    person_body,
+    run_body,
+    run_status,
+)
+from bot.web.endpoint import Endpoints
+from bot.web.errors import BadRequest
+from bot.web.openapi import MAX_KEY, document
+from bot.web.personal_links import PersonalLinks
+from bot.web.replies import page, problem, problem_body, problem_of, reply
+from bot.web.requests import queried, read
+from flows.definition import Approval, Hold
+from flows.engine import Engine, Item, Once
 from flows.errors import (
     ChangedSinceShown,
     Closed,
     DecidedByYou,
+    FlowError,
     InvalidForm,
     NotAllowed,
-    Refused,
+    NotAnApprover,
+    NotWaiting,
+    QuorumUnreachable,
+    RunFinished,
+    SelfApproval,
     UnknownEffect,
     UnknownFlow,
     UnknownRun,
@@ -34,48 +56,53 @@ from flows.errors import (
 )
 from flows.handles import InvalidHandle
 from flows.people import PersonId
-from flows.run import Close, Door, Run, Verdict
+from flows.run import Door, Run, Verdict
+from flows.store.sqlite import KeyReused
 from flows.views import SuspensionView
 
+__all__ = ["ENDPOINTS", "MAX_PAGE", "ROOT", "Api", "problem_of"]
+
+log = logging.getLogger(__name__)
+
 Handler = Callable[[web.Request, Caller], Awaitable[web.Response]]
-Sent = TypeVar("Sent", bound=models.Request)
 
 ROOT = "/api/v1"
-_MAX_KEY = 255
-
-MAX_PROBLEMS = 20
-"""Keys of a body of which one answer says what is wrong; nobody mends more at a time, and a body may have 70,000."""
 
 MAX_PAGE = 2 * 1024 * 1024
 """Bytes after which a page of a list ends, unless it would be empty."""
 
 _AT_A_TIME = 20  # approvals that are read together: each may come with a MiB that a list does not show
-_SHOWN_NAME = 100  # characters of a field's name, which is the caller's to choose
+_COUNTED, _TAKEN_BACK = "Your decision is counted.", "Your answer is taken back."
+
+ENDPOINTS = Endpoints()
+"""The endpoints, as the methods of ``Api`` declare them."""
+
+_METHODS = {"GET": web.get, "POST": web.post}
+
+_RUN_OR_STATUS = models.Run | models.RunStatusOnly
 
 
 class Api:
     """The handlers. Whatever they raise is translated by the server's middleware."""
 
-    def __init__(self, engine: Engine, people: People, tokens: Tokens) -> None:
+    def __init__(self, engine: Engine, people: People, tokens: Tokens, links: PageLinks) -> None:
         self._engine = engine
         self._people = people
         self._tokens = tokens
+        self._links = PersonalLinks(engine, people, links)
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get(f"{ROOT}/flows", self._for("read", self._flows)),
-            web.post(f"{ROOT}/flows/{{flow}}/runs", self._for("start", self._start)),
-            web.get(f"{ROOT}/runs/{{run}}", self._for("read", self._run)),
-            web.post(f"{ROOT}/runs/{{run}}/cancel", self._for("start", self._cancel)),
-            web.get(f"{ROOT}/approvals", self._for("read", self._approvals)),
-            web.get(f"{ROOT}/approvals/{{approval}}", self._for("read", self._approval)),
-            web.post(f"{ROOT}/approvals/{{approval}}/decisions", self._for("decide", self._decide)),
-            web.get(f"{ROOT}/effects", self._for("admin", self._effects)),
-            web.post(f"{ROOT}/effects/{{effect}}/retry", self._for("admin", self._retry)),
-            web.post(f"{ROOT}/effects/{{effect}}/skip", self._for("admin", self._skip)),
+            _METHODS[endpoint.method](f"{ROOT}{endpoint.path}", self._for(endpoint.scope, handler))
+            for endpoint, handler in ENDPOINTS.of(self)
         ]
 
-    def _for(self, scope: str, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _for(
+        self, scope: str | None, handler: Callable[..., Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        if scope is None:
+            return handler
+
         async def handle(request: web.Request) -> web.Response:
             caller = await self._tokens.caller(request.headers.get("Authorization"))
             caller.needs(scope)
@@ -83,36 +110,79 @@ class Api:
 
         return handle
 
+    # -- the API itself -----------------------------------------------------------------------------------------
+
+    @ENDPOINTS("GET", "/openapi.json", scope=None, gives={200: models.OpenApi})
+    async def openapi(self, _request: web.Request) -> web.Response:
+        """This document: OpenAPI 3.1."""
+        return web.Response(text=self._document, content_type="application/json")
+
+    @cached_property
+    def _document(self) -> str:
+        server = f"{self._engine.ids.public_url}{ROOT}"
+        return json.dumps(document(ENDPOINTS, version=version("signoff"), server=server))
+
     # -- flows and runs -----------------------------------------------------------------------------------------
 
-    async def _flows(self, _request: web.Request, _caller: Caller) -> web.Response:
+    @ENDPOINTS("GET", "/flows", scope="read", gives={200: models.Flows})
+    async def list_flows(self, _request: web.Request, caller: Caller) -> web.Response:
+        """The flows that can be started."""
         flows = sorted(self._engine.flows.values(), key=lambda flow: flow.flow)
-        return reply(models.Flows(items=[flow_body(flow) for flow in flows]))
+        mine = [
+            flow
+            for flow in flows
+            if await self._engine.may_start(flow.flow, caller.person.id, as_admin=caller.as_admin)
+        ]
+        return reply(models.Flows(items=[flow_body(flow) for flow in mine]))
 
-    async def _start(self, request: web.Request, caller: Caller) -> web.Response:
+    @ENDPOINTS(
+        "POST",
+        "/flows/{flow}/runs",
+        scope="start",
+        takes=models.StartRun,
+        gives={201: _RUN_OR_STATUS},
+        refuses=(UnknownFlow, NotAllowed, QuorumUnreachable, KeyReused),
+        keyed=True,
+    )
+    async def start_run(self, request: web.Request, caller: Caller) -> web.Response:
+        """Start a run."""
         flow = request.match_info["flow"]
         if flow not in self._engine.flows:
             raise UnknownFlow("There is no such flow.")
-        sent = await _read(request, models.StartRun)
+        sent = await read(request, models.StartRun)
         key = request.headers.get("Idempotency-Key")
-        if key is not None and not (0 < len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
-            raise BadRequest(f"An Idempotency-Key has 1 to {_MAX_KEY} printable ASCII characters.")
+        if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
+            raise BadRequest(f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
         once = Once(caller.token.id, key) if key is not None else None
-        run, new = await self._engine.start(flow, caller.person.id, sent.inputs, once=once, via_token=self._via(caller))
+        run, new = await self._engine.start(
+            flow, caller.person.id, sent.inputs, once=once, via_token=self._via(caller), as_admin=caller.as_admin
+        )
         response = reply(await self._told(run.id, caller), status=201)
         response.headers["Location"] = f"{ROOT}/runs/{self._engine.ids.run(run.id)}"
         if not new:
             response.headers["Idempotent-Replayed"] = "true"
         return response
 
-    async def _run(self, request: web.Request, caller: Caller) -> web.Response:
+    @ENDPOINTS("GET", "/runs/{run}", scope="read", gives={200: models.Run}, refuses=(UnknownRun,))
+    async def get_run(self, request: web.Request, caller: Caller) -> web.Response:
+        """A run as it stands."""
         return reply(await self._run_body(self._run_id(request), caller))
 
-    async def _cancel(self, request: web.Request, caller: Caller) -> web.Response:
-        sent = await _read(request, models.CancelRun)
-        run = self._run_id(request)
-        # Asked first: to somebody who may not read it, it must look as if it did not exist.
-        await self._engine.run(run, caller.person.id, as_admin=caller.as_admin)
+    @ENDPOINTS(
+        "POST",
+        "/runs/{run}/cancel",
+        scope="start",
+        takes=models.CancelRun,
+        gives={200: _RUN_OR_STATUS},
+        refuses=(UnknownRun, NotAllowed, RunFinished),
+    )
+    async def cancel_run(self, request: web.Request, caller: Caller) -> web.Response:
+        """Cancel a run.
+
+        For its requester, the flow's owner and admins.
+        """
+        sent = await read(request, models.CancelRun)
+        run = await self._readable(request, caller)
         await self._engine.cancel(
             run,
             caller.person.id,
@@ -123,6 +193,92 @@ class Api:
         )
         return reply(await self._told(run, caller))
 
+    @ENDPOINTS(
+        "POST",
+        "/runs/{run}/pause",
+        scope="start",
+        takes=models.Nothing,
+        gives={200: _RUN_OR_STATUS},
+        refuses=(UnknownRun, NotAllowed, RunFinished, NotWaiting),
+    )
+    async def pause_run(self, request: web.Request, caller: Caller) -> web.Response:
+        """Halt a run: what is under way goes on, nothing new starts.
+
+        For its requester, the flow's owner and admins. Its waits stay open: decisions are counted, and deadlines pass.
+        """
+        await read(request, models.Nothing)
+        run = await self._readable(request, caller)
+        await self._engine.pause(
+            run, caller.person.id, door=Door.API, via_token=self._via(caller), as_admin=caller.as_admin
+        )
+        return reply(await self._told(run, caller))
+
+    @ENDPOINTS(
+        "POST",
+        "/runs/{run}/resume",
+        scope="start",
+        takes=models.Nothing,
+        gives={200: _RUN_OR_STATUS},
+        refuses=(UnknownRun, NotAllowed, RunFinished, NotWaiting),
+    )
+    async def resume_run(self, request: web.Request, caller: Caller) -> web.Response:
+        """Let a paused run go on.
+
+        For its requester, the flow's owner and admins. (A hold is resumed by a decision.)
+        """
+        await read(request, models.Nothing)
+        run = await self._readable(request, caller)
+        await self._engine.resume(
+            run, caller.person.id, door=Door.API, via_token=self._via(caller), as_admin=caller.as_admin
+        )
+        return reply(await self._told(run, caller))
+
+    @ENDPOINTS(
+        "POST",
+        "/runs/{run}/links",
+        scope="links",
+        takes=models.MakeLink,
+        gives={200: models.Link},
+        refuses=(UnknownRun, NotAllowed, RunFinished, NotWaiting),
+    )
+    async def make_link(self, request: web.Request, caller: Caller) -> web.Response:
+        """Make somebody's personal link.
+
+        Whoever opens it acts as that person, so it takes an admin and a scope of its own, and is logged. For a step that
+        waits, it is the person's page; else it takes the person's decision before it is asked for, where the approval
+        lets that count (`pre_approval: allow`).
+        """
+        sent = await read(request, models.MakeLink)
+        if not self._people.is_admin(caller.person.id):
+            raise NotAllowed("Only an admin may make somebody's link.")
+        view = await self._engine.run(self._run_id(request), caller.person.id)
+        made = await self._links.make(view, sent.person, sent.step)
+        ids = self._engine.ids
+        await self._engine.link_made(
+            view.run.id, made.person.id, caller.person.id, step=sent.step, via_token=self._via(caller)
+        )
+        waiting = made.waiting
+        # Never the link itself: it is as good as its person's signature.
+        log.info(
+            "a personal link was made",
+            extra={
+                "run": ids.run(view.run.id),
+                "step": sent.step,
+                "for": ids.person(made.person.id),
+                "by": ids.person(caller.person.id),
+                "via_token": self._via(caller),
+            },
+        )
+        body = models.Link(
+            page=made.page,
+            person=person_body(made.person, ids),
+            run=ids.run(view.run.id),
+            step=sent.step,
+            approval=None if waiting is None else ids.suspension(view.run.id, waiting.suspension.n),
+            due=made.due,
+        )
+        return reply(body)
+
     async def _told(self, run: int, caller: Caller) -> models.Run | models.RunStatusOnly:
         """The run that the caller did something to; what else there is to know of it takes the scope ``read``."""
         body = await self._run_body(run, caller)
@@ -130,7 +286,14 @@ class Api:
 
     async def _run_body(self, run: int, caller: Caller) -> models.Run:
         view = await self._engine.run(run, caller.person.id, as_admin=caller.as_admin)
-        return run_body(view, self._engine.ids)
+        # On a thread: a loop over 10,000 items takes most of a second, in which others are to be answered.
+        return await asyncio.to_thread(run_body, view, self._engine.ids)
+
+    async def _readable(self, request: web.Request, caller: Caller) -> int:
+        """The run that is meant. Asked first: to somebody who may not read it, it must look as if it did not exist."""
+        run = self._run_id(request)
+        await self._engine.run(run, caller.person.id, as_admin=caller.as_admin)
+        return run
 
     def _run_id(self, request: web.Request) -> int:
         run = self._engine.ids.parse_run(request.match_info["run"])
@@ -140,8 +303,20 @@ class Api:
 
     # -- approvals ----------------------------------------------------------------------------------------------
 
-    async def _approvals(self, request: web.Request, caller: Caller) -> web.Response:
-        query = _checked(models.ListApprovals, {key: value for key, value in request.query.items() if key in _QUERY})
+    @ENDPOINTS(
+        "GET",
+        "/approvals",
+        scope="read",
+        query=models.ListApprovals,
+        gives={200: models.Approvals},
+        refuses=(NotAllowed,),
+    )
+    async def list_approvals(self, request: web.Request, caller: Caller) -> web.Response:
+        """What waits, the nearest deadline first.
+
+        A page of large approvals has fewer than `limit`.
+        """
+        query = queried(request, models.ListApprovals)
         listed = await self._listed(query, caller)
         items: list[str] = []
         size = 0
@@ -153,12 +328,12 @@ class Api:
                 item = listed_approval_body(view, self._engine.ids).model_dump_json()
                 size += len(item.encode())
                 if items and size > MAX_PAGE:
-                    return _page(items, query.offset)
+                    return page(items, query.offset)
                 items.append(item)
             if len(views) <= wanted:
-                return _page(items, None)
+                return page(items, None)
             if len(items) == query.limit:
-                return _page(items, query.offset)
+                return page(items, query.offset)
 
     async def _listed(self, query: models.ListApprovals, caller: Caller) -> _Listing:
         """What reads the list that is asked for."""
@@ -185,74 +360,173 @@ class Api:
             raise NotAllowed("Only an admin may list what waits for somebody else.")
         return person.id if person else None
 
-    async def _approval(self, request: web.Request, caller: Caller) -> web.Response:
-        return reply(approval_body(await self._view(request, caller), self._engine.ids))
+    @ENDPOINTS("GET", "/approvals/{approval}", scope="read", gives={200: models.Approval}, refuses=(UnknownSuspension,))
+    async def get_approval(self, request: web.Request, caller: Caller) -> web.Response:
+        """One approval or hold as it stands."""
+        return reply(approval_body(await self._view(request.match_info["approval"], caller), self._engine.ids))
 
-    async def _decide(self, request: web.Request, caller: Caller) -> web.Response:
-        sent = await _read(request, models.Decide)
-        view = await self._view(request, caller)
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/decisions",
+        scope="decide",
+        takes=models.Decide,
+        gives={201: models.Decided, 200: models.Decided},
+        refuses=(UnknownSuspension, NotAnApprover, SelfApproval, Closed, ChangedSinceShown, NotWaiting),
+    )
+    async def decide(self, request: web.Request, caller: Caller) -> web.Response:
+        """Approve, reject or resume; or take back one's own answer.
+
+        201 where the decision is counted; 200 where it is taken back, or the same had been said already.
+        """
+        sent = await read(request, models.Decide)
+        approval = request.match_info["approval"]
+        view = await self._view(approval, caller)
         try:
             run = await self._engine.decide(
                 view.run.id,
                 view.suspension.n,
                 caller.person.id,
-                Verdict(sent.verdict),
+                sent.verdict,
                 door=Door.API,
                 comment=sent.comment,
                 values=sent.form,
+                option=sent.option,
                 digest=bytes.fromhex(sent.digest) if sent.digest is not None else None,
                 via_token=self._via(caller),
                 as_admin=caller.as_admin,
             )
         except DecidedByYou as already:
-            now = await self._view(request, caller)
+            now = await self._view(approval, caller)
             return reply(self._decided(now, now.run, caller, counted=False, detail=str(already)))
         except (Closed, ChangedSinceShown) as refusal:
             # The caller gets what there is now with it, so that they need not ask again.
-            return self._with_view(refusal, await self._view(request, caller), caller)
-        now = await self._view(request, caller)
-        return reply(self._decided(now, run, caller, counted=True, detail="Your decision is counted."), status=201)
+            now = await self._view(approval, caller)
+            closing = now.suspension.closing
+            return problem(refusal, closed=closing.how if closing else None, approval=self._shown(now, caller))
+        now = await self._view(approval, caller)
+        if sent.verdict is Verdict.WITHDRAW:
+            return reply(self._decided(now, run, caller, counted=True, detail=_TAKEN_BACK))
+        return reply(self._decided(now, run, caller, counted=True, detail=_COUNTED), status=201)
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/decisions",
+        scope="decide",
+        takes=models.DecideMany,
+        gives={200: models.Items},
+    )
+    async def decide_many(self, request: web.Request, caller: Caller) -> web.Response:
+        """Give the same answer to several.
+
+        There is one entry for each id, in their order. One that is refused, unknown or closed is an entry too, and stops no
+        other; each form is checked as if it came alone.
+        """
+        sent = await read(request, models.DecideMany)
+        found: dict[str, SuspensionView] = {}
+        refused: dict[str, FlowError] = {}
+        for id_ in dict.fromkeys(sent.ids):
+            try:
+                found[id_] = await self._view(id_, caller)
+            except FlowError as error:
+                refused[id_] = error
+        answered = iter(
+            await self._engine.decide_many(
+                [(found[id_].run.id, found[id_].suspension.n) for id_ in sent.ids if id_ in found],
+                caller.person.id,
+                sent.verdict,
+                door=Door.API,
+                comment=sent.comment,
+                values=sent.form,
+                option=sent.option,
+                via_token=self._via(caller),
+                as_admin=caller.as_admin,
+            )
+        )
+        said = _TAKEN_BACK if sent.verdict is Verdict.WITHDRAW else _COUNTED
+        items = [
+            _refused(id_, refused[id_]) if id_ in refused else await self._item(found[id_], next(answered), said, id_)
+            for id_ in sent.ids
+        ]
+        return reply(models.Items(items=items))
+
+    async def _item(self, before: SuspensionView, item: Item, said: str, id_: str) -> models.Item:
+        if item.refused is None or isinstance(item.refused, DecidedByYou):
+            return models.Item(
+                id=id_,
+                ok=True,
+                counted=item.refused is None,
+                detail=said if item.refused is None else str(item.refused),
+                run_status=run_status(item.after or before.run),
+                problem=None,
+            )
+        now = await self._engine.peek(item.run, item.n) if isinstance(item.refused, Closed) else None
+        return _refused(id_, item.refused, now)
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/drop",
+        scope="decide",
+        takes=models.Drop,
+        gives={200: _RUN_OR_STATUS},
+        refuses=(UnknownSuspension, NotAllowed, Closed, RunFinished),
+    )
+    async def drop(self, request: web.Request, caller: Caller) -> web.Response:
+        """End a wait without a decision, and let the run go on.
+
+        For the flow's owner and admins. It is recorded with its reason, and never counted as an approval.
+        """
+        sent = await read(request, models.Drop)
+        view = await self._any_view(request.match_info["approval"], caller)
+        await self._engine.drop(
+            view.run.id,
+            view.suspension.n,
+            caller.person.id,
+            sent.reason,
+            door=Door.API,
+            via_token=self._via(caller),
+            as_admin=caller.as_admin,
+        )
+        return reply(await self._told(view.run.id, caller))
 
     def _decided(self, view: SuspensionView, run: Run, caller: Caller, *, counted: bool, detail: str) -> models.Decided:
-        status = run.ending.outcome.value if run.ending else run.status.value
-        return models.Decided.model_validate(
-            {
-                "counted": counted,
-                "detail": detail,
-                "approval": self._shown(view, caller),
-                "run_status": status,
-            }
+        return models.Decided(
+            counted=counted, detail=detail, approval=self._shown(view, caller), run_status=run_status(run)
         )
-
-    def _with_view(self, refusal: Refused, view: SuspensionView, caller: Caller) -> web.Response:
-        closing = view.suspension.closing
-        return problem(refusal, closed=closing.how if closing else None, approval=self._shown(view, caller))
 
     def _shown(self, view: SuspensionView, caller: Caller) -> models.Approval | None:
         """The approval, for who may read with this token."""
         return approval_body(view, self._engine.ids) if caller.may_read else None
 
-    async def _view(self, request: web.Request, caller: Caller) -> SuspensionView:
-        found = self._engine.ids.parse_suspension(request.match_info["approval"])
+    async def _view(self, approval: str, caller: Caller) -> SuspensionView:
+        view = await self._any_view(approval, caller)
+        if not isinstance(view.wait, Approval | Hold):
+            raise UnknownSuspension  # of nobody is anything asked
+        return view
+
+    async def _any_view(self, approval: str, caller: Caller) -> SuspensionView:
+        found = self._engine.ids.parse_suspension(approval)
         if found is None:
             raise UnknownSuspension
-        view = await self._engine.suspension(*found, caller.person.id, as_admin=caller.as_admin)
-        if view.step.wait is None:
-            raise UnknownSuspension  # a delay: of nobody is anything asked
-        return view
+        return await self._engine.suspension(*found, caller.person.id, as_admin=caller.as_admin)
 
     # -- effects ------------------------------------------------------------------------------------------------
 
-    async def _effects(self, _request: web.Request, caller: Caller) -> web.Response:
+    @ENDPOINTS("GET", "/effects", scope="admin", gives={200: models.Effects})
+    async def list_effects(self, _request: web.Request, caller: Caller) -> web.Response:
+        """The parked effects: what only a person can help."""
         parked = await self._engine.parked(caller.person.id)
         return reply(models.Effects(items=[effect_body(effect, self._engine.ids) for effect in parked]))
 
-    async def _retry(self, request: web.Request, caller: Caller) -> web.Response:
+    @ENDPOINTS("POST", "/effects/{effect}/retry", scope="admin", gives={200: models.Freed}, refuses=(UnknownEffect,))
+    async def retry_effect(self, request: web.Request, caller: Caller) -> web.Response:
+        """Perform a parked effect again."""
         effect = self._effect_id(request)
         await self._engine.retry(effect, caller.person.id)
         return reply(models.Freed(id=self._engine.ids.effect(effect), status="retried"))
 
-    async def _skip(self, request: web.Request, caller: Caller) -> web.Response:
+    @ENDPOINTS("POST", "/effects/{effect}/skip", scope="admin", gives={200: models.Freed}, refuses=(UnknownEffect,))
+    async def skip_effect(self, request: web.Request, caller: Caller) -> web.Response:
+        """Give up on a parked effect."""
         effect = self._effect_id(request)
         await self._engine.skip(effect, caller.person.id, via_token=self._via(caller))
         return reply(models.Freed(id=self._engine.ids.effect(effect), status="skipped"))
@@ -276,66 +550,7 @@ async def _nothing(*, limit: int, offset: int) -> list[SuspensionView]:  # noqa:
     return []
 
 
-_QUERY = models.ListApprovals.model_fields.keys()
-
-
-def reply(body: BaseModel, *, status: int = 200) -> web.Response:
-    """A body as JSON."""
-    return web.Response(text=body.model_dump_json(), status=status, content_type="application/json")
-
-
-def _page(items: list[str], offset: int | None) -> web.Response:
-    """``models.Approvals``, of items that are written out already: their size has been looked at. ``offset`` is that of
-    the page, None for the last one."""
-    following = "null" if offset is None else str(offset + len(items))
-    return web.Response(
-        text=f'{{"items":[{",".join(items)}],"next_offset":{following}}}', content_type="application/json"
-    )
-
-
-def problem(error: Exception, *, closed: Close | None = None, approval: models.Approval | None = None) -> web.Response:
-    """An error as problem+json; one that the table does not know is a fault of ours."""
-    answer = answer_to(error, closed=closed)
-    fields = error.fields if isinstance(error, InvalidForm) else None
-    if answer is None:
-        return problem_of(FAULT, FAULT.detail or FAULT.title)
-    return problem_of(answer, sentence(answer, error), fields=fields, approval=approval)
-
-
-def problem_of(
-    answer: Answer, detail: str, *, fields: dict[str, str] | None = None, approval: models.Approval | None = None
-) -> web.Response:
-    body = models.Problem(
-        type=answer.type, title=answer.title, status=answer.status, detail=detail, fields=fields, approval=approval
-    )
-    unset = {name for name, value in (("fields", fields), ("approval", approval)) if value is None}
-    response = web.Response(
-        text=body.model_dump_json(exclude=unset), status=answer.status, content_type="application/problem+json"
-    )
-    if answer.retry_after is not None:
-        response.headers["Retry-After"] = str(int(answer.retry_after.total_seconds()))
-    if answer.status == 401:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="signoff"'
-    return response
-
-
-async def _read(request: web.Request, model: type[Sent]) -> Sent:
-    """The body as what it has to be; nothing stands for an empty object. Raises ``BadRequest``, ``InvalidForm``."""
-    body = await request.read()
-    try:
-        document = from_json(body, allow_inf_nan=False) if body.strip() else {}
-    except ValueError as error:
-        raise BadRequest(f"The body is not JSON: {error}.") from None
-    return _checked(model, document)
-
-
-def _checked(model: type[Sent], document: object) -> Sent:
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[:MAX_PROBLEMS]
-        raise InvalidForm({_where(one["loc"])[:_SHOWN_NAME]: f"{one['msg']}." for one in first}) from None
-
-
-def _where(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "body"
+def _refused(id_: str, error: FlowError, view: SuspensionView | None = None) -> models.Item:
+    closing = view.suspension.closing if view is not None else None
+    body = problem_body(error, closed=closing.how if closing else None)
+    return models.Item(id=id_, ok=False, counted=False, detail=body.detail, run_status=None, problem=body)

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from bot.web.moments import from_now, in_words, zone_named
+from bot.web import standing
+from bot.web.standing import SAID, Moment, Moments
+from bot.web.trouble import VERDICT, Trouble
 from bot.web.widgets import Typed, Widget, widgets
+from flows.definition import Approval
+from flows.errors import InvalidForm
 from flows.fields import MASK, StringField
-from flows.forms import Field, mask, readable
+from flows.forms import Field, fills_in, mask, readable
 from flows.people import Person
 from flows.ports import Json
-from flows.run import Close, Decision, Kind, Verdict
+from flows.run import Decision, Kind, Verdict
 from flows.views import SuspensionView
 
-VERDICT = "verdict"
 COMMENT = "comment"
-
-_SAID = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RESUME: "resumed"}
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """An instant for a ``time`` element."""
-
-    iso: str
-    words: str
-    from_now: str
-
-
-MomentOf = Callable[[datetime], Moment]
+TAKE_BACK = "take_back"
+"""The field that has to be ticked for one's answer to be taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +31,8 @@ class Said:
 
     name: str
     verdict: str
+    option: str | None
+    unseen: bool
     at: Moment
     comment: str | None
     values: Sequence[tuple[str, str]]
@@ -48,7 +40,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One verdict that can be chosen. ``chosen`` only where the person had chosen it and is asked to correct the rest."""
+    """One answer that can be chosen. ``chosen`` only where the person had chosen it and is asked to correct the rest."""
 
     value: str
     label: str
@@ -56,13 +48,13 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why what was sent did not count: the sentence, and what is wrong with which value."""
+class CommentBox:
+    """Where a comment is written. ``required``: whatever is chosen."""
 
-    title: str
-    sentence: str
-    fields: Mapping[str, str]
-    choice: str | None = None
+    label: str
+    text: str
+    required: bool
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +63,8 @@ class ApprovalPage:
 
     title: str
     flow: str
+    place: str | None
+    """Which of several step runs of the same step it is."""
     ask: str
     reader: str
     requester: str
@@ -81,18 +75,28 @@ class ApprovalPage:
     gaps: Sequence[tuple[str, str]]
     decisions: Sequence[Said]
     progress: str
+    rule: str | None
+    waiting: Sequence[str]
+    veto: Sequence[str]
     due: Moment | None
     open: bool
     state: str
+    newer: str | None
+    """The id of the run that took its place."""
+    paused: str | None
     own: str | None
     form: bool
     choices: Sequence[Choice]
     widgets: Sequence[Widget]
-    comment: str
-    comment_error: str | None
+    comment: CommentBox
     verdict_error: str | None
+    take_back: bool
+    """Whether there is an answer of the reader's, which they may take back while there is anything to decide."""
+    take_back_error: str | None
     zone: str
     hold: bool
+    without_form: str | None
+    """What a rejection takes, where it takes no form and there is one."""
 
 
 def approval_page(
@@ -100,100 +104,118 @@ def approval_page(
     reader: Person,
     *,
     now: datetime,
+    newer: str | None = None,
     typed: Typed | None = None,
     trouble: Trouble | None = None,
 ) -> ApprovalPage:
-    """The page for ``reader``. ``typed`` is what they had filled in, kept where it has to be corrected."""
-    request, suspension = view.request, view.suspension
-    zone = zone_named(reader.tz)
-    zone_name = zone.key if isinstance(zone, ZoneInfo) else "UTC"
-
-    def moment(instant: datetime) -> Moment:
-        return Moment(instant.isoformat(), in_words(instant, zone), from_now(instant, now))
-
+    """The page for ``reader``. ``newer`` is the id of the run that took its place, where they may read that.
+    ``typed`` is what they had filled in, kept where it has to be corrected."""
+    request, suspension, moment = view.request, view.suspension, Moments(reader, now)
     problems = trouble.fields if trouble else {}
     kept = trouble.choice if trouble else None
     hold = suspension.kind is Kind.HOLD
-    verdicts = (Verdict.RESUME,) if hold else (Verdict.APPROVE, Verdict.REJECT)
-    overdue = suspension.due is not None and now >= suspension.due
-    can_decide = view.open and not overdue
+    can_decide = view.open and not moment.passed(suspension.due)
     mine = view.decision_of(reader.id)
     return ApprovalPage(
         title=request.step,
         flow=request.flow,
+        place=_place(view),
         ask=request.ask,
         reader=reader.name,
         requester=view.requester.name,
         started=moment(view.run.started_at),
-        inputs=_values(view.plan.flow.inputs, request.inputs),
+        inputs=labelled(view.plan.scope_of(suspension.path).flow.inputs, request.inputs),
         show=[(label, _text(value)) for label, value in request.show.items()],
-        asked=[view.person(person).name for person in suspension.approvers.people] + list(suspension.approvers.groups),
+        asked=standing.named(view, (*suspension.approvers.people, *suspension.approvers.groups)),
         gaps=suspension.approvers.gaps,
         decisions=[_said(view, decision, moment(decision.at)) for decision in view.decisions],
-        progress=_progress(view, hold),
+        progress=standing.progress(view),
+        rule=standing.rule(view),
+        waiting=standing.waiting_for(view),
+        veto=standing.may_veto(view),
         due=moment(suspension.due) if suspension.due else None,
         open=view.open,
-        state=_state(view, moment, overdue=overdue),
-        own=_own(mine, moment, changeable=can_decide and not hold),
+        state=standing.state(view, moment),
+        newer=newer,
+        paused=standing.paused(view, decidable=can_decide),
+        own=standing.own(view, mine, moment, changeable=can_decide),
         form=can_decide,
-        choices=[Choice(one.value, one.value.capitalize(), one.value == kept) for one in verdicts],
-        widgets=widgets(request.form, request.defaults, zone=zone_name, typed=typed, problems=problems),
-        comment=((typed or {}).get(COMMENT) or [""])[0],
-        comment_error=problems.get(COMMENT),
+        choices=[Choice(value, label, value == kept) for value, label in _answers(view)],
+        widgets=widgets(request.form, request.defaults, zone=moment.zone, typed=typed, problems=problems),
+        comment=_comment(view, typed, problems.get(COMMENT)),
         verdict_error=problems.get(VERDICT),
-        zone=zone_name,
+        take_back=mine is not None,
+        take_back_error=problems.get(TAKE_BACK),
+        zone=moment.zone,
         hold=hold,
+        without_form=_without_form(view),
     )
 
 
-def _progress(view: SuspensionView, hold: bool) -> str:
-    needed, approvals, missing = view.suspension.needed, view.approvals, view.missing
-    if hold:
-        return "Any one of those who were asked can resume it."
-    counted = f"{approvals} of {needed} approval{'s' if needed != 1 else ''}"
-    return f"{counted}; {missing} more needed" if missing and view.open else counted
+def chosen(view: SuspensionView, typed: Typed) -> tuple[Verdict, str | None]:
+    """The verdict that was chosen on the page, and the option. Raises ``InvalidForm`` where none was: silence is no
+    verdict."""
+    said = typed.get(VERDICT) or []
+    if len(said) != 1 or said[0] not in (value for value, _ in _answers(view)):
+        raise InvalidForm({VERDICT: "is needed: please choose one."})
+    verdict, _, option = said[0].partition(":")
+    return Verdict(verdict), option or None
 
 
-def _state(view: SuspensionView, moment: MomentOf, *, overdue: bool) -> str:
-    """What has become of it, in one sentence."""
-    closing = view.suspension.closing
-    if closing is None:
-        if overdue:
-            return "The deadline has passed, so this can no longer be decided."
-        return "This waits to be resumed." if view.suspension.kind is Kind.HOLD else "This waits for a decision."
-    at = moment(closing.at).words
-    # It may have been acted on later: while the bot is down a deadline passes all the same.
-    due = moment(view.suspension.due or closing.at).words
-    by = f" by {_names([view.person(person).name for person in closing.by])}" if closing.by else ""
-    match closing.how:
-        case Close.APPROVED if not closing.by:
-            return f"Approved because the deadline passed on {due}, as the flow has it."
-        case Close.APPROVED:
-            return f"Approved{by} on {at}."
-        case Close.REJECTED:
-            return f"Rejected{by} on {at}."
-        case Close.RESUMED:
-            return f"Resumed{by} on {at}."
-        case Close.CANCELLED:
-            return f"Cancelled{by} on {at}. There is nothing to decide any more."
-        case _:
-            return f"The deadline passed on {due} before it was decided."
+def _answers(view: SuspensionView) -> list[tuple[str, str]]:
+    """What can be chosen: each as the form sends it, and as it is called."""
+    if view.suspension.kind is Kind.HOLD:
+        return [(Verdict.RESUME.value, "Resume")]
+    yes = [(f"{Verdict.APPROVE.value}:{option.name}", option.title) for option in view.options]
+    return [*(yes or [(Verdict.APPROVE.value, "Approve")]), (Verdict.REJECT.value, "Reject")]
 
 
-def _own(mine: Decision | None, moment: MomentOf, *, changeable: bool) -> str | None:
-    if mine is None:
+def _comment(view: SuspensionView, typed: Typed | None, error: str | None) -> CommentBox:
+    wait = view.wait
+    label = "Comment"
+    if isinstance(wait, Approval) and wait.reason == "never":
+        label = "Comment, or why you reject"
+    elif isinstance(wait, Approval):
+        label = "Comment (required)" if wait.reason == "both" else "Comment (required to reject)"
+    text = ((typed or {}).get(COMMENT) or [""])[0]
+    return CommentBox(label, text, isinstance(wait, Approval) and wait.reason == "both", ended(error))
+
+
+def ended(problem: str | None) -> str | None:
+    """What is wrong with a value, with a full stop."""
+    return f"{problem.rstrip('.')}." if problem else None
+
+
+def _without_form(view: SuspensionView) -> str | None:
+    wait = view.wait
+    if not isinstance(wait, Approval) or not wait.form or fills_in(wait, Verdict.REJECT):
         return None
-    said = f"You {_SAID[mine.verdict]} this on {moment(mine.at).words}."
-    return f"{said} As long as it is open, you may change your answer." if changeable else said
+    return f"A rejection needs only the verdict{'' if wait.reason == 'never' else ' and the comment'} below."
+
+
+def _place(view: SuspensionView) -> str | None:
+    path, round_ = view.suspension.path, view.suspension.round
+    if path == view.step.id and round_ == 1:
+        return None
+    return path if round_ == 1 else f"{path}, round {round_}"
 
 
 def _said(view: SuspensionView, decision: Decision, at: Moment) -> Said:
     form = view.request.form
-    values = _values(form, {name: value for name, value in mask(form, decision.values).items() if value is not None})
-    return Said(view.person(decision.person).name, _SAID[decision.verdict], at, decision.comment, values)
+    values = labelled(form, {name: value for name, value in mask(form, decision.values).items() if value is not None})
+    return Said(
+        view.person(decision.person).name,
+        SAID[decision.verdict],
+        standing.choice(view.options, decision.option),
+        decision.unseen,
+        at,
+        decision.comment,
+        values,
+    )
 
 
-def _values(fields: Sequence[Field], values: Mapping[str, Json]) -> list[tuple[str, str]]:
+def labelled(fields: Sequence[Field], values: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Values as people read them, each with its label."""
     return [(field.title, _value(field, values[field.name])) for field in fields if field.name in values]
 
 
@@ -205,7 +227,3 @@ def _value(field: Field, value: Json) -> str:
 
 def _text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=dict)
-
-
-def _names(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from bot.web import models
 from flows import people, run, views
-from flows.definition import Flow
+from flows.definition import Approval, Flow, Hold
 from flows.forms import Field, check_defaults, json_schema_of, mask
 from flows.ids import Ids
+from flows.plan import bare
 from flows.ports import Json
 from flows.views import ParkedEffect, RunView, SuspensionView
 
@@ -25,25 +27,29 @@ def flow_body(flow: Flow) -> models.Flow:
 
 
 def run_body(view: RunView, ids: Ids) -> models.Run:
-    ending = view.run.ending
+    ending, paused = view.run.ending, view.run.paused
     return models.Run.model_validate(
         {
             "id": ids.run(view.run.id),
             "flow": view.plan.flow.flow,
             "flow_title": view.plan.flow.name,
             "status": view.status,
-            "requester": _person(view.person(view.run.requester), ids),
+            "requester": person_body(view.person(view.run.requester), ids),
             "inputs": _plain(mask(view.plan.flow.inputs, view.run.inputs)),
+            "outputs": _plain(view.run.outputs),
             "started_at": view.run.started_at,
-            "steps": [_step(view.steps[step.path]) for step in view.plan.steps if step.path in view.steps],
+            "paused": models.Paused(by=person_body(view.person(paused.by), ids), at=paused.at) if paused else None,
+            "queued": view.run.status is run.Status.QUEUED,
+            "steps": [_step(step) for step in _in_order(view)],
             "suspensions": [_suspension(one, ids) for one in view.suspensions if one.open],
             "answered": [_suspension(one, ids) for one in view.suspensions if not one.open],
+            "cut": view.cut,
             "outcome": ending.outcome if ending else None,
             "ended": models.Ended(
                 outcome=ending.outcome,
                 at=ending.at,
                 reason=ending.reason,
-                by=[_person(view.person(person), ids) for person in ending.by],
+                by=[person_body(view.person(person), ids) for person in ending.by],
             )
             if ending
             else None,
@@ -56,8 +62,37 @@ LISTED_TEXT = 500
 """Characters of a text in a list, and of the JSON of a list or mapping there."""
 
 
+def _in_order(view: RunView) -> list[run.StepRun]:
+    """The step runs as they stand in the tree: in the order of the flow, those of a loop item by item."""
+    places = {step.path: place for place, step in enumerate(view.plan.steps)}
+
+    def key(step: run.StepRun) -> list[tuple[int, int]]:
+        parts = step.path.split(".")
+        found: list[tuple[int, int]] = []
+        place = -1
+        for depth in range(len(parts), 0, -1):
+            level = ".".join(parts[:depth])
+            # The name of a block, like ``then``, is no step: it stands where the step in it does.
+            place = places.get(bare(level), place)
+            found.append((place, _index(level)))
+        return found[::-1]
+
+    return sorted(view.steps.values(), key=key)
+
+
+def _index(path: str) -> int:
+    """The item or round that the last part of a path says, -1 where it says none."""
+    _, bracket, index = path.rpartition("[")
+    return int(index[:-1]) if bracket and path.endswith("]") else -1
+
+
+def run_status(row: run.Run) -> models.RunStatus:
+    """``running``, ``waiting``, ``paused``, ``queued``, or the outcome."""
+    return cast("models.RunStatus", row.ending.outcome.value if row.ending else row.status.value)
+
+
 def approval_body(view: SuspensionView, ids: Ids) -> models.Approval:
-    """An approval or a hold; not for a delay, of which nobody is asked anything."""
+    """An approval or a hold; not for other waits, of which nobody is asked anything."""
     return _approval(view, ids, _Whole())
 
 
@@ -67,7 +102,9 @@ def listed_approval_body(view: SuspensionView, ids: Ids) -> models.Approval:
 
 
 def _approval(view: SuspensionView, ids: Ids, given: _Whole) -> models.Approval:
-    request, suspension = view.request, view.suspension
+    request, suspension, wait = view.request, view.suspension, view.wait
+    assert isinstance(wait, Approval | Hold)
+    approval = wait if isinstance(wait, Approval) else None
     defaults = given.values(check_defaults(request.form, request.defaults))
     return models.Approval.model_validate(
         {
@@ -78,17 +115,31 @@ def _approval(view: SuspensionView, ids: Ids, given: _Whole) -> models.Approval:
             "step": suspension.path,
             "step_title": request.step,
             "digest": suspension.digest.hex(),
-            "requester": _person(view.requester, ids),
+            "requester": person_body(view.requester, ids),
             "inputs": given.values(request.inputs),
             "show": given.values(request.show),
             "form": _fields(request.form, defaults),
             "form_schema": json_schema_of(request.form),
-            "approvers": [_person(view.person(person), ids) for person in suspension.approvers.people],
+            "form_on": approval.form_on if approval else "approve",
+            "options": [models.Option(name=one.name, label=one.title) for one in view.options],
+            "reason": approval.reason if approval else "never",
+            "pre_approval": approval.pre_approval if approval else "refuse",
+            "approvers": [person_body(view.person(person), ids) for person in suspension.approvers.people],
             "groups": list(suspension.approvers.groups),
             "gaps": [models.Gap(handle=handle, reason=reason) for handle, reason in suspension.approvers.gaps],
             "missing": view.missing,
+            "waiting_for": _waiting_for(view, ids) if view.open else None,
+            "reject_after": approval.reject_after if approval else 0,
             "shortened": given.shortened,
         }
+    )
+
+
+def _waiting_for(view: SuspensionView, ids: Ids) -> models.WaitingFor:
+    seats = view.waiting_for
+    return models.WaitingFor(
+        people=[person_body(view.person(seat), ids) for seat in seats if not isinstance(seat, str)],
+        groups=[seat for seat in seats if isinstance(seat, str)],
     )
 
 
@@ -134,26 +185,35 @@ def _closed(view: SuspensionView, ids: Ids) -> models.Closed | None:
     closing = view.suspension.closing
     if closing is None:
         return None
-    return models.Closed(how=closing.how, at=closing.at, by=[_person(view.person(one), ids) for one in closing.by])
+    return models.Closed(
+        how=closing.how,
+        at=closing.at,
+        by=[person_body(view.person(one), ids) for one in closing.by],
+        reason=closing.reason,
+        option=closing.option,
+    )
 
 
 def _decision(view: views.SuspensionView, decision: run.Decision, ids: Ids, given: _Whole) -> models.Decision:
     return models.Decision(
-        person=_person(view.person(decision.person), ids),
-        verdict=decision.verdict,
+        person=person_body(view.person(decision.person), ids),
+        verdict=cast("models.Given", decision.verdict.value),
         at=decision.at,
         door=decision.door,
         comment=None if decision.comment is None else given.text(decision.comment),
         form=given.values(mask(view.request.form, decision.values)),
+        option=decision.option,
         digest=decision.digest.hex() if decision.digest is not None else None,
+        unseen=decision.unseen,
     )
 
 
-def _person(person: people.Person, ids: Ids) -> models.Person:
+def person_body(person: people.Person, ids: Ids) -> models.Person:
     return models.Person(id=ids.person(person.id), name=person.name, email=person.email, slack=person.slack)
 
 
 def _step(step: run.StepRun) -> models.StepRun:
+    inside = step.inside
     return models.StepRun(
         path=step.path,
         state=step.state,
@@ -161,6 +221,7 @@ def _step(step: run.StepRun) -> models.StepRun:
         attempt=step.attempt,
         output=_plain(step.output),
         error=step.error,
+        inside=models.Inside(total=inside.total, begun=inside.next, active=inside.active) if inside else None,
     )
 
 

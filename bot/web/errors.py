@@ -110,9 +110,10 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 
 EXPIRED = Answer(410, "expired", "The deadline has passed")
 FAULT = Answer(500, "fault", "Something went wrong", "The fault is ours, and it was written to the log.")
+TOO_LARGE = Answer(413, "too-large", "Too large", "A request may have at most 1 MiB.")
 _HTTP = {
     404: _MISSING,
-    413: Answer(413, "too-large", "Too large", "A request may have at most 1 MiB."),
+    413: TOO_LARGE,
     405: Answer(405, "method", "Not possible here", "This address knows other methods; see the header Allow."),
 }
 

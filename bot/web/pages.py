@@ -1,42 +1,44 @@
 """The pages for people. ``GET`` shows and changes nothing; the ``POST`` of the page that was shown decides.
 
-No script is needed or allowed. Nothing is preselected: whoever only presses the button has decided nothing.
+No script is needed or allowed. Nothing is preselected: whoever only presses a button has decided nothing, and has taken
+nothing back.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.links import PageLinks
 from bot.people import People
-from bot.web.approval_page import COMMENT, VERDICT, Trouble, approval_page
-from bot.web.errors import Answer, BadRequest, NotThisPage, answer_to, sentence
+from bot.web.approval_page import COMMENT, TAKE_BACK, approval_page, chosen
+from bot.web.bound_forms import BoundForms
+from bot.web.drawing import Drawing
+from bot.web.early import EarlyPages
+from bot.web.errors import Answer, NotThisPage, answer_to
+from bot.web.trouble import trouble_of
+from bot.web.typed import read_typed
 from bot.web.widgets import Typed, values_of
 from flows.clock import Clock
+from flows.definition import Approval, Hold
 from flows.engine import Engine
-from flows.errors import ChangedSinceShown, DecidedByYou, InvalidForm, LinkInvalid, Refused, TryAgain
-from flows.links import INVALID, Keyring, Purpose
+from flows.errors import InvalidForm, LinkInvalid, Refused, TryAgain, UnknownRun
+from flows.links import INVALID, Keyring
 from flows.people import Person
-from flows.run import Door, Verdict
+from flows.run import Close, Door, Verdict
 from flows.store.connection import StoreError
 from flows.views import SuspensionView
 
 log = logging.getLogger(__name__)
 
-COOKIE = "signoff_page"
-_HERE = Path(__file__).parent
-_NONCE = re.compile(r"[A-Za-z0-9_-]{22}")
+_STYLE = Path(__file__).parent / "static" / "signoff.css"
 _RUN = re.compile(r"run_[0-9a-z]{13}")
-_MAX_FIELDS = 5_000  # a form has at most 100 fields, with at most 1,000 options each; nobody ticks them all
-_VERDICTS = {verdict.value: verdict for verdict in Verdict}
+_BACK = "back"
 
 
 class Pages:
@@ -48,21 +50,11 @@ class Pages:
         self._engine = engine
         self._people = people
         self._links = links
-        self._keyring = keyring
         self._clock = clock
-        public = urlsplit(public_url)
-        self._secure = public.scheme == "https"
-        self._origin = f"{public.scheme}://{public.netloc}".lower()
-        self._root = public.path.rstrip("/")
-        """Where the pages begin for a browser: a proxy may serve them below a path of its own."""
-        self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._style = (_HERE / "static" / "signoff.css").read_bytes()
+        self._forms = BoundForms(keyring, public_url)
+        self._drawing = Drawing(public_url)
+        self._early = EarlyPages(engine, people, links, keyring, clock, public_url, self._drawing)
+        self._style = _STYLE.read_bytes()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -70,6 +62,10 @@ class Pages:
             web.get("/runs/{run}", self._run),
             web.get("/a/{token}", self._show),
             web.post("/a/{token}", self._decide),
+            web.post(f"/a/{{token}}/{_BACK}", self._take_back),
+            # For who loads again what they were shown after taking their answer back.
+            web.get(f"/a/{{token}}/{_BACK}", self._show),
+            *self._early.routes(),
             web.get("/static/signoff.css", self._stylesheet),
         ]
 
@@ -78,29 +74,36 @@ class Pages:
     async def _show(self, request: web.Request) -> web.Response:
         token = _token(request)
         view, reader, _ = await self._open(token)
-        return self._page(request, token, view, reader)
+        return await self._page(request, token, view, reader)
 
     async def _decide(self, request: web.Request) -> web.Response:
-        self._check_same_origin(request)
+        return await self._answer(request, takes_back=False)
+
+    async def _take_back(self, request: web.Request) -> web.Response:
+        return await self._answer(request, takes_back=True)
+
+    async def _answer(self, request: web.Request, *, takes_back: bool) -> web.Response:
         token = _token(request)
         view, reader, unsure = await self._open(token)
-        typed = await _typed(request)
+        typed = await read_typed(request)
         try:
             digest = self._check_shown(request, token, typed)
         except NotThisPage as error:
             # Nothing of what came is kept: who knows who filled it in.
-            return self._page(request, token, view, reader, error=error)
+            return await self._page(request, token, view, reader, error=error)
         try:
             if unsure is not None:
                 raise unsure
+            verdict, option = _taken_back(typed) if takes_back else chosen(view, typed)
             await self._engine.decide(
                 view.run.id,
                 view.suspension.n,
                 reader.id,
-                _verdict(typed),
+                verdict,
                 door=Door.PAGE,
-                comment=(typed.get(COMMENT) or [""])[0],
-                values=values_of(view.request.form, typed),
+                comment=None if takes_back else (typed.get(COMMENT) or [""])[0],
+                values={} if takes_back else values_of(view.request.form, typed),
+                option=option,
                 digest=digest,
             )
         except (Refused, StoreError) as error:
@@ -108,8 +111,9 @@ class Pages:
                 log.exception("a decision could not be recorded")
             if error is not unsure:
                 view, reader, _ = await self._open(token)
-            return self._page(request, token, view, reader, error=error, typed=typed)
-        raise web.HTTPSeeOther(f"{self._root}/a/{token}")
+            # What is taken back was typed into another form than the answer.
+            return await self._page(request, token, view, reader, error=error, typed=None if takes_back else typed)
+        raise web.HTTPSeeOther(f"{self._drawing.root}/a/{token}" + ("?taken=back" if takes_back else ""))
 
     async def _open(self, token: str) -> tuple[SuspensionView, Person, TryAgain | None]:
         """The approval that a link is for, its person, and why nobody can say now whether they are still there.
@@ -119,14 +123,14 @@ class Pages:
         link = self._links.open(token)
         view = self._links.check_current(link, await self._engine.peek(link.run, link.n))
         reader = await self._people.by_id(link.person)
-        if reader is None or view.step.wait is None:
+        if reader is None or not isinstance(view.wait, Approval | Hold):
             raise LinkInvalid(INVALID)
         try:
             return view, await self._people.present(reader), None
         except TryAgain as refusal:
             return view, reader, refusal
 
-    def _page(
+    async def _page(
         self,
         request: web.Request,
         token: str,
@@ -141,48 +145,41 @@ class Pages:
             closing = view.suspension.closing
             answer = answer_to(error, closed=closing.how if closing else None)
             assert answer is not None  # only errors that the table has come here
-            trouble = _trouble(answer, error, typed)
-        nonce = _nonce(request) or secrets.token_urlsafe(16)
-        digest = view.suspension.digest.hex()
-        response = self._render(
+            trouble = trouble_of(answer, error, typed)
+        nonce, path, digest = self._forms.nonce(request), f"{self._drawing.root}/a/{token}", view.suspension.digest
+        newer = await self._newer(view, reader)
+        response = self._drawing.page(
             "approval.html",
-            answer,
-            page=approval_page(view, reader, now=self._clock.now(), typed=typed, trouble=trouble),
+            answer=answer,
+            page=approval_page(view, reader, now=self._clock.now(), newer=newer, typed=typed, trouble=trouble),
             trouble=trouble,
-            action=f"{self._root}/a/{token}",
-            digest=digest,
-            proof=self._keyring.bind(Purpose.FORM, token.encode(), digest.encode(), nonce.encode()),
+            action=path,
+            back=f"{path}/{_BACK}",
+            taken_back=request.query.get("taken") == "back" and error is None,
+            digest=digest.hex(),
+            proof=self._forms.proof(nonce, token, digest.hex()),
         )
-        # Only for this very page: who has three approvals open sends each with its own.
-        response.set_cookie(
-            COOKIE, nonce, path=f"{self._root}/a/{token}", httponly=True, samesite="Strict", secure=self._secure
-        )
+        self._forms.remember(response, nonce, path)
         return response
 
-    # -- the form belongs to the page ---------------------------------------------------------------------------
-
-    def _check_same_origin(self, request: web.Request) -> None:
-        """Raise ``NotThisPage`` where the browser says that the form stood on somebody else's page."""
-        site = request.headers.get("Sec-Fetch-Site", "same-origin").lower()
-        origin = request.headers.get("Origin", "null").lower()
-        # A page with Referrer-Policy: no-referrer sends "null" for its own forms too (Fetch, "append a request
-        # Origin header"), so "null" says nothing; the cookie and the proof decide then.
-        own = {"null", self._origin, f"{request.scheme}://{request.host}".lower()}
-        if site != "same-origin" or origin not in own:
-            raise NotThisPage("This came from another website, so it was not counted. Please use the page itself.")
+    async def _newer(self, view: SuspensionView, reader: Person) -> str | None:
+        """The id of the run that took this one's place, where the reader may read it."""
+        closing = view.suspension.closing
+        if closing is None or closing.how is not Close.SUPERSEDED:
+            return None
+        run = self._engine.ids.parse_run(closing.reason or "")
+        if run is None:
+            return None
+        try:
+            await self._engine.run(run, reader.id)
+        except (UnknownRun, TryAgain):
+            return None
+        return closing.reason
 
     def _check_shown(self, request: web.Request, token: str, typed: Typed) -> bytes:
         """The digest of what this browser was shown at this address. Raises ``NotThisPage``."""
-        nonce = _nonce(request)
         digest, proof = ((typed.get(name) or [""])[0] for name in ("digest", "proof"))
-        bound = self._keyring.is_bound(
-            proof, Purpose.FORM, token.encode(), digest.encode(errors="replace"), (nonce or "").encode()
-        )
-        if nonce is None or not bound:
-            raise NotThisPage(
-                "What was sent does not belong to this page as it was last opened in this browser, so it was not "
-                "counted. If this happens again, allow cookies for this page."
-            )
+        self._forms.check(request, proof, token, digest)
         return bytes.fromhex(digest)
 
     # -- other pages --------------------------------------------------------------------------------------------
@@ -197,28 +194,24 @@ class Pages:
         run = request.match_info["run"]
         if not _RUN.fullmatch(run):
             raise web.HTTPNotFound
-        return self.message(
-            "A run of a flow",
-            ["Its requester, its approvers and admins can look at it: in Slack, or with a token of theirs."],
-            commands=[f"/approvals show {run}", f"signoff show {run}", f"GET {self._root}/api/v1/runs/{run}"],
+        return self._drawing.page(
+            "message.html",
+            title="A run of a flow",
+            sentences=["Its requester, its approvers and admins can look at it: in Slack, or with a token of theirs."],
+            commands=[
+                f"/approvals show {run}",
+                f"signoff show {run}",
+                f"GET {self._drawing.root}/api/v1/runs/{run}",
+            ],
         )
 
     async def _stylesheet(self, _request: web.Request) -> web.Response:
         headers = {"Cache-Control": "public, max-age=3600"}
         return web.Response(body=self._style, content_type="text/css", charset="utf-8", headers=headers)
 
-    def message(
-        self, title: str, sentences: Sequence[str], *, commands: Sequence[str] = (), answer: Answer | None = None
-    ) -> web.Response:
+    def message(self, title: str, sentences: Sequence[str], *, answer: Answer | None = None) -> web.Response:
         """A page that says something, and nothing else."""
-        return self._render("message.html", answer, title=title, sentences=sentences, commands=commands)
-
-    def _render(self, template: str, answer: Answer | None, **values: object) -> web.Response:
-        text = self._templates.get_template(template).render(root=self._root, **values)
-        response = web.Response(text=text, status=answer.status if answer else 200, content_type="text/html")
-        if answer is not None and answer.retry_after is not None:
-            response.headers["Retry-After"] = str(int(answer.retry_after.total_seconds()))
-        return response
+        return self._drawing.message(title, sentences, answer=answer)
 
 
 def _token(request: web.Request) -> str:
@@ -226,40 +219,8 @@ def _token(request: web.Request) -> str:
     return unquote(request.match_info["token"])
 
 
-def _nonce(request: web.Request) -> str | None:
-    nonce = request.cookies.get(COOKIE, "")
-    return nonce if _NONCE.fullmatch(nonce) else None
-
-
-async def _typed(request: web.Request) -> Typed:
-    """What the form sent. Raises ``BadRequest`` where it is no form."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise BadRequest("This address takes the form of the page that it shows.")
-    body = await request.read()
-    try:
-        return parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
-    except ValueError:
-        raise BadRequest(f"A form may have at most {_MAX_FIELDS} values.") from None
-
-
-def _verdict(typed: Typed) -> Verdict:
-    """What was chosen. Raises ``InvalidForm`` where nothing was: silence is no verdict."""
-    chosen = typed.get(VERDICT) or []
-    if len(chosen) != 1 or chosen[0] not in _VERDICTS:
-        raise InvalidForm({VERDICT: "is needed: please choose one."})
-    return _VERDICTS[chosen[0]]
-
-
-def _trouble(answer: Answer, error: Exception, typed: Typed | None) -> Trouble:
-    if not isinstance(error, InvalidForm):
-        # After a change the choice has to be made anew, for what is asked now; else what was said stays said.
-        keeps = typed is not None and not isinstance(error, ChangedSinceShown | DecidedByYou)
-        return Trouble(answer.title, sentence(answer, error), {}, choice=_choice(typed) if keeps else None)
-    fields: Mapping[str, str] = error.fields
-    text = "Nothing was counted yet. Please mend what is marked below, and send it again."
-    return Trouble(answer.title, text, fields, choice=_choice(typed))
-
-
-def _choice(typed: Typed | None) -> str | None:
-    chosen = (typed or {}).get(VERDICT) or []
-    return chosen[0] if len(chosen) == 1 else None
+def _taken_back(typed: Typed) -> tuple[Verdict, None]:
+    """Raises ``InvalidForm`` where somebody, or something, only pressed the button."""
+    if typed.get(TAKE_BACK) != ["yes"]:
+        raise InvalidForm({TAKE_BACK: "Please tick the box first."})
+    return Verdict.WITHDRAW, None

@@ -13,6 +13,8 @@ from bot.links import PageLinks
 from bot.people import People
 from bot.web.api import Api, problem_of
 from bot.web.bearer import Tokens
+from bot.web.callbacks import Callbacks, is_callback, wants_page
+from bot.web.drawing import policy
 from bot.web.errors import FAULT, Answer, answer_to, answer_to_status, sentence
 from bot.web.health import Check, Health
 from bot.web.pages import Pages
@@ -27,9 +29,7 @@ MAX_BODY = 1 << 20
 """Bytes of a request's body; more is refused with 413."""
 
 _EVERYWHERE = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
+    "Content-Security-Policy": policy(),
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
@@ -57,7 +57,9 @@ def web_app(
     pages = Pages(engine, people, links, keyring, clock, public_url)
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_answering(pages)])
     app.on_response_prepare.append(_harden)
-    app.add_routes([*pages.routes(), *Api(engine, people, tokens).routes(), *Health(checks).routes(), *routes])
+    callbacks = Callbacks(engine, links, keyring, clock, public_url)
+    api = Api(engine, people, tokens, links)
+    app.add_routes([*pages.routes(), *callbacks.routes(), *api.routes(), *Health(checks).routes(), *routes])
     return app
 
 
@@ -95,9 +97,15 @@ def _answering(pages: Pages) -> Middleware:
 def _answer(
     pages: Pages, request: web.Request, answer: Answer, detail: str, fields: dict[str, str] | None = None
 ) -> web.StreamResponse:
-    if request.path == "/api" or request.path.startswith("/api/"):
+    if _is_program(request):
         return problem_of(answer, detail, fields=fields)
     return pages.message(answer.title, [detail], answer=answer)
+
+
+def _is_program(request: web.Request) -> bool:
+    if is_callback(request):
+        return not wants_page(request)
+    return request.path == "/api" or request.path.startswith("/api/")
 
 
 def _route(request: web.Request) -> str:

@@ -2,6 +2,10 @@
 
 The browser's own checks are used only where they cannot stand in the way of a rejection, which takes no form:
 nothing is ``required`` in HTML. What a value must be is said by ``validate`` alone, for every door the same.
+
+There is no script, so a field that is asked only where others have certain values is there from the beginning, and
+says when it is asked. A file travels as the JSON that ``FileField`` takes; one that came with a form that has to be
+corrected is kept in a tick box, since no browser fills a file into a page again.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -20,17 +24,23 @@ from flows.fields import (
     DatetimeField,
     DurationField,
     EmailField,
+    FileField,
     IntegerField,
     JsonField,
+    ListField,
     MultiselectField,
     NumberField,
+    ObjectField,
     SecretField,
     SelectField,
     StringField,
     TimeField,
+    Unacceptable,
+    UriField,
     UrlField,
 )
-from flows.forms import Field, check_defaults
+from flows.fields.file import in_bytes
+from flows.forms import Field, by_field, check_defaults, condition_of, readable
 from flows.ports import Json
 
 PREFIX = "form."
@@ -42,18 +52,24 @@ ZONE = "zone"
 Typed = Mapping[str, Sequence[str]]
 """What an HTML form sent: names, each with its values."""
 
+Tag = Literal["input", "textarea", "select", "checkboxes", "file"]
+
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Widget:
-    """One field as a template draws it. ``chosen`` are the options that are preselected."""
+    """One field as a template draws it. ``chosen`` are the options that are preselected.
+
+    Of a ``file`` the options are those that the form has already: the JSON and what it is called. ``only_where`` is the
+    sentence that says when the field is asked, where that depends on others.
+    """
 
     name: str
     title: str
     description: str | None
     required: bool
-    tag: Literal["input", "textarea", "select", "checkboxes"]
+    tag: Tag
     type: str = "text"
     value: str = ""
     attributes: Mapping[str, str] | None = None
@@ -61,6 +77,9 @@ class Widget:
     chosen: frozenset[str] = frozenset()
     hint: str | None = None
     error: str | None = None
+    """What is wrong, as it reads after the title; or with the places inside the value that it is about (``placed``)."""
+    placed: bool = False
+    only_where: str | None = None
 
 
 def widgets(
@@ -76,17 +95,20 @@ def widgets(
     ``defaults`` are the rendered ones of the fields whose default is a template. A secret is never filled in.
     """
     rendered = check_defaults(fields, defaults)
-    return [
-        _widget(
-            field,
-            _shown(field, rendered.get(field.name) if field.templated else field.default, zone)
-            if typed is None
-            else [] if field.masked else list(typed.get(PREFIX + field.name, [])),
-            zone,
-            (problems or {}).get(field.name),
-        )
-        for field in fields
-    ]  # fmt: skip
+    wrong = by_field(fields, problems or {})
+    made = []
+    for field in fields:
+        if typed is None:
+            shown = _shown(field, rendered.get(field.name) if field.templated else field.default, zone)
+        else:
+            shown = [] if field.masked else list(typed.get(PREFIX + field.name, []))
+        widget = _widget(field, shown, zone, wrong.get(field.name))
+        condition = condition_of(field, fields)
+        if condition is not None:
+            there = ", and required there" if field.required else ""
+            widget = replace(widget, required=False, only_where=f"Only where {condition}{there}.")
+        made.append(widget)
+    return made
 
 
 def values_of(fields: Sequence[Field], typed: Typed) -> dict[str, Json]:
@@ -99,6 +121,9 @@ def values_of(fields: Sequence[Field], typed: Typed) -> dict[str, Json]:
             values[field.name] = given
         elif isinstance(field, DatetimeField):
             values[field.name] = _with_zone(given[0] if given else "", zone)
+        elif isinstance(field, FileField):
+            # The one that was kept stands before the one that was chosen in its stead.
+            values[field.name] = next((one for one in reversed(given) if one), "")
         else:
             values[field.name] = given[0] if given else ""
     return values
@@ -109,7 +134,7 @@ def _widget(field: Field, shown: list[str], zone: str, error: str | None) -> Wid
     value = shown[0] if shown else ""
 
     def made(
-        tag: Literal["input", "textarea", "select", "checkboxes"],
+        tag: Tag,
         kind: str = "text",
         *,
         options: Sequence[tuple[str, str]] = (),
@@ -129,6 +154,7 @@ def _widget(field: Field, shown: list[str], zone: str, error: str | None) -> Wid
             chosen=frozenset(shown),
             hint=hint,
             error=error,
+            placed=error is not None and error.startswith((f"{field.name}.", f"{field.name}[")),
         )
 
     match field:
@@ -162,8 +188,16 @@ def _widget(field: Field, shown: list[str], zone: str, error: str | None) -> Wid
             return made("input", "email", maxlength=254)
         case UrlField():
             return made("input", "url", maxlength=2000)
+        case UriField():
+            # Not the browser's input for addresses: it would stand in the way of a rejection.
+            return made("input", maxlength=2000, inputmode="url", autocapitalize="off", spellcheck="false")
         case JsonField():
             return made("textarea", hint="As JSON.", spellcheck="false")
+        case ObjectField() | ListField():
+            example = json.dumps(field.example, ensure_ascii=False)
+            return made("textarea", hint=f"As JSON, such as {example}", spellcheck="false")
+        case FileField():
+            return made("file", "file", options=_kept(field, shown), hint=f"At most {in_bytes(field.max_bytes)}.")
 
 
 def _shown(field: Field, value: Json, zone: str) -> list[str]:
@@ -178,9 +212,21 @@ def _shown(field: Field, value: Json, zone: str) -> list[str]:
         case DatetimeField():
             local = datetime.fromisoformat(value).astimezone(zone_named(zone)).replace(tzinfo=None, microsecond=0)
             return [local.isoformat(timespec="minutes" if not local.second else "seconds")]
-        case JsonField():
+        case JsonField() | ObjectField() | ListField():
             return [json.dumps(value, ensure_ascii=False, indent=2)]
+        case FileField():
+            return [json.dumps(value, ensure_ascii=False)]
     return [str(value)]
+
+
+def _kept(field: FileField, shown: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The file that the form has by now, if it is one that its field takes."""
+    for text in reversed(shown):
+        try:
+            return ((text, readable(field, field.parse(text))),)
+        except Unacceptable:
+            continue
+    return ()
 
 
 def _with_zone(text: str, zone: str) -> str:

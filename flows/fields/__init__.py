@@ -15,15 +15,19 @@ import pydantic
 
 from flows.fields.base import MASK, NOTHING, BaseField
 from flows.fields.choices import BooleanField, MultiselectField, Option, SelectField
+from flows.fields.file import FileField
 from flows.fields.json_value import JsonField
-from flows.fields.limits import MAX_LENGTH, MAX_OPTIONS, MAX_TEXT, MAX_VALUES
+from flows.fields.limits import MAX_FIELDS, MAX_FILE, MAX_LENGTH, MAX_OPTIONS, MAX_TEXT, MAX_VALUES
 from flows.fields.moments import DateField, DatetimeField, DurationField, TimeField
+from flows.fields.nested import ListField, ObjectField
 from flows.fields.numbers import IntegerField, NumberField
 from flows.fields.sentences import Unacceptable
-from flows.fields.text import EmailField, SecretField, StringField, UrlField
+from flows.fields.text import EmailField, SecretField, StringField, UriField, UrlField
 
 __all__ = [
     "MASK",
+    "MAX_FIELDS",
+    "MAX_FILE",
     "MAX_LENGTH",
     "MAX_OPTIONS",
     "MAX_TEXT",
@@ -36,16 +40,20 @@ __all__ = [
     "DurationField",
     "EmailField",
     "Field",
+    "FileField",
     "IntegerField",
     "JsonField",
+    "ListField",
     "MultiselectField",
     "NumberField",
+    "ObjectField",
     "Option",
     "SecretField",
     "SelectField",
     "StringField",
     "TimeField",
     "Unacceptable",
+    "UriField",
     "UrlField",
 ]
 
@@ -62,8 +70,16 @@ Field = Annotated[
     | MultiselectField
     | EmailField
     | UrlField
+    | UriField
     | JsonField
+    | ObjectField
+    | ListField
+    | FileField
     | SecretField,
     pydantic.Field(discriminator="type"),
 ]
 """Any field, told apart by its ``type``."""
+
+for _nested in (ObjectField, ListField):
+    # They hold fields of any type, their own among them, so they are complete only now.
+    _nested.model_rebuild(_types_namespace={"Field": Field})

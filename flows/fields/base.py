@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, ClassVar, NoReturn, Self
 
 import pydantic
 from pydantic import BaseModel, ConfigDict
 
+from flows.expressions import Expression
+from flows.fields.limits import MAX_DESCRIPTION, MAX_LABEL, MAX_TEMPLATE, MAX_WHEN
 from flows.fields.sentences import Unacceptable, problem, quoted
 from flows.ports import Json
 
@@ -21,7 +25,11 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 
 
 class BaseField(BaseModel):
-    """What every field has. ``default`` is kept in its normalised form, or as the template that makes it."""
+    """What every field has. ``default`` is kept in its normalised form, or as the template that makes it.
+
+    ``when`` is a bare expression over the values of the fields beside it. Where it is false, the field is not asked:
+    its value is null, neither its default nor ``required`` counts, and an answer to it is refused.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -36,13 +44,16 @@ class BaseField(BaseModel):
     masked: ClassVar[bool] = False
     """Whether values of this type are never shown."""
     cleared: ClassVar[Json] = None
-    """What a person leaves who empties the field; null for types where that is the same as not given."""
+    """What a person leaves who empties the field; null where nothing else says so."""
+    sample: ClassVar[Json] = "…"
+    """Any value of this type, for an example of how it is written."""
 
     name: Annotated[str, pydantic.Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})]
-    label: Annotated[str, pydantic.Field(min_length=1, max_length=150)] | None = None
-    description: Annotated[str, pydantic.Field(max_length=2_000)] | None = None
+    label: Annotated[str, pydantic.Field(min_length=1, max_length=MAX_TEMPLATE)] | None = None
+    description: Annotated[str, pydantic.Field(max_length=MAX_TEMPLATE)] | None = None
     required: bool = True
     default: Json = None
+    when: Annotated[str, pydantic.Field(min_length=1, max_length=MAX_WHEN)] | None = None
 
     @pydantic.field_validator("name")
     @classmethod
@@ -55,15 +66,55 @@ class BaseField(BaseModel):
             )
         return name
 
+    @pydantic.field_validator("label", "description")
+    @classmethod
+    def _text_is_short(cls, text: str | None, info: pydantic.ValidationInfo) -> str | None:
+        limit = MAX_LABEL if info.field_name == "label" else MAX_DESCRIPTION
+        if text is not None and "{{" not in text and len(text) > limit:
+            raise problem("too_long", f"the {info.field_name} is longer than {limit:,} characters")
+        return text
+
+    @pydantic.field_validator("when")
+    @classmethod
+    def _when_compiles(cls, when: str | None) -> str | None:
+        if when is not None:
+            Expression.compile(when)
+        return when
+
+    @cached_property
+    def condition(self) -> Expression | None:
+        """``when``, compiled."""
+        return None if self.when is None else Expression.compile(self.when)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names that ``when`` reads."""
+        return frozenset(name[0] for name in self.condition.names) if self.condition is not None else frozenset()
+
+    @property
+    def inside(self) -> tuple[BaseField, ...]:
+        """The fields of which a value of this one is made."""
+        return ()
+
     @property
     def title(self) -> str:
         """The label, or the name made readable: ``start_date`` is "Start date"."""
-        return self.label or self.name.replace("_", " ").strip().capitalize() or self.name
+        return self.label or self.named
+
+    @property
+    def named(self) -> str:
+        """The name made readable."""
+        return self.name.replace("_", " ").strip().capitalize() or self.name
 
     @property
     def templated(self) -> bool:
-        """Whether the default is a template, which is rendered when the form opens and validated then."""
-        return isinstance(self.default, str) and "{{" in self.default
+        """Whether the default is a template, or holds some, which are rendered when the form opens and validated then."""
+        return holds_template(self.default)
+
+    @property
+    def example(self) -> Json:
+        """A value as somebody might write it: the default, else any."""
+        return self.sample if self.default is None or self.templated else self.default
 
     @property
     def expected(self) -> str:
@@ -93,6 +144,10 @@ class BaseField(BaseModel):
             return not given or given.isspace()
         return given is None or (not given and given == self.cleared)
 
+    def same(self, one: Json, other: Json) -> bool:
+        """Whether two normalised values mean the same to whoever has filled them in."""
+        return bool(one == other)
+
     def refuse(self, given: object) -> NoReturn:
         """Raise ``Unacceptable`` with what the field takes and what it got."""
         raise Unacceptable(f"must be {self.expected}, not {quoted(given)}.")
@@ -117,6 +172,15 @@ class BaseField(BaseModel):
     def __hash__(self) -> int:
         # By hand, because defaults and schemas may hold lists and objects.
         return hash((type(self), self.name))
+
+
+def holds_template(value: Json) -> bool:
+    """Whether a text in ``value``, at any depth, is to be rendered."""
+    if isinstance(value, str):
+        return "{{" in value
+    if isinstance(value, Mapping):
+        return any(map(holds_template, value.values()))
+    return isinstance(value, list | tuple) and any(map(holds_template, value))
 
 
 def check_range(what: str, low: float | None, high: float | None) -> None:

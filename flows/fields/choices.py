@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from flows.fields.base import NOTHING, BaseField, check_range, schema_limits
 from flows.fields.characters import NOT_IN_A_LINE, plain, scalar
-from flows.fields.limits import MAX_OPTIONS, MAX_VALUES
+from flows.fields.limits import MAX_OPTION, MAX_OPTIONS, MAX_TEMPLATE, MAX_VALUES
 from flows.fields.sentences import Unacceptable, counted, problem, quoted
 from flows.ports import Json
 
@@ -20,6 +20,8 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False,
 
 class BooleanField(BaseField):
     """Yes or no. Anything that is not clearly one of them is refused, never taken for no."""
+
+    sample: ClassVar[Json] = True
 
     type: Literal["boolean"] = "boolean"
 
@@ -47,8 +49,8 @@ class Option(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
-    value: Annotated[str, pydantic.Field(min_length=1, max_length=200)]
-    label: Annotated[str, pydantic.Field(min_length=1, max_length=200)] | None = None
+    value: Annotated[str, pydantic.Field(min_length=1, max_length=MAX_OPTION)]
+    label: Annotated[str, pydantic.Field(min_length=1, max_length=MAX_TEMPLATE)] | None = None
 
     @pydantic.field_validator("value")
     @classmethod
@@ -56,6 +58,13 @@ class Option(BaseModel):
         if value != value.strip() or NOT_IN_A_LINE.search(value):
             raise problem("option", "an option is one line of text without space around it")
         return value
+
+    @pydantic.field_validator("label")
+    @classmethod
+    def _label_is_short(cls, label: str | None) -> str | None:
+        if label is not None and "{{" not in label and len(label) > MAX_OPTION:
+            raise problem("too_long", f"the label of an option is longer than {MAX_OPTION} characters")
+        return label
 
     @property
     def title(self) -> str:
@@ -89,6 +98,10 @@ class _ChoiceField(BaseField):
     def titles(self) -> dict[str, str]:
         """What is shown, by value, in the order of the options."""
         return {option.value: option.title for option in self.options}
+
+    @property
+    def example(self) -> Json:
+        return self.options[0].value if self.default is None or self.templated else self.default
 
     @property
     def choices(self) -> str:
@@ -141,6 +154,10 @@ class MultiselectField(_ChoiceField):
             if "," in option.value:
                 raise problem("options", f"the option {quoted(option.value)} holds a comma; put that into its label")
         return options
+
+    @property
+    def example(self) -> Json:
+        return [self.options[0].value] if self.default is None or self.templated else self.default
 
     @property
     def expected(self) -> str:

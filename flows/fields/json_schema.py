@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.exceptions import ValidationError as Mismatch
 from jsonschema.validators import extend
 from referencing import Registry
@@ -52,7 +54,7 @@ def check_schema(schema: dict[str, Json]) -> None:
         # A reference that leads back to itself recurses for any value; one of each kind shows it.
         for value in (None, True, 0, "", [], {}):
             checker.is_valid(value)
-    except RecursionError:
+    except (RecursionError, TooMuch):
         raise problem("schema", "the schema refers to itself without end") from None
 
 
@@ -99,8 +101,55 @@ def _identity(value: Json) -> object:
     return (bool, value) if isinstance(value, bool) else value
 
 
+MAX_STEPS = 25_000
+"""Keywords that are held against parts of one value: a few tenths of a second. Schemas that refer to themselves, and
+``anyOf`` within each other, can ask for any number of them."""
+
+_SHOWN = 50
+"""Mismatches of which the best is told; of a long list each item may have one."""
+
+
+class TooMuch(Exception):
+    """Holding the value against the schema takes more steps than anybody should wait for."""
+
+
+_left: ContextVar[int] = ContextVar("steps left", default=MAX_STEPS)
+
+_Keyword = Callable[[Any, Any, Json, Json], Iterator[Mismatch] | None]
+
+
+def _counted(keyword: _Keyword) -> _Keyword:
+    def counted(checker: Any, value: Any, instance: Json, schema: Json) -> Iterator[Mismatch]:
+        left = _left.get() - 1
+        _left.set(left)
+        if left < 0:
+            raise TooMuch
+        yield from keyword(checker, value, instance, schema) or ()
+
+    return counted
+
+
 # jsonschema's own versions backtrack (``pattern``) and compare each with each (``uniqueItems``).
+_LINEAR: Mapping[str, _Keyword] = {"pattern": _linear_pattern, "uniqueItems": _linear_unique_items}
+
 SchemaChecker = extend(  # type: ignore[no-untyped-call]  # the stubs leave it untyped
-    Draft202012Validator, {"pattern": _linear_pattern, "uniqueItems": _linear_unique_items}
+    Draft202012Validator,
+    {name: _counted(_LINEAR.get(name, keyword)) for name, keyword in Draft202012Validator.VALIDATORS.items()},
 )
 """JSON Schema 2020-12 in bounded time, for schemas that ``check_schema`` has let through."""
+
+
+def mismatch_of(schema: dict[str, Json], value: Json) -> str | None:
+    """What a person is told where ``value`` does not fit ``schema``; None where it does. Never raises."""
+    # An empty registry: the default one would fetch remote references over the network.
+    checker = SchemaChecker(schema, registry=Registry())
+    before = _left.set(MAX_STEPS)
+    try:
+        mismatch = best_match(islice(checker.iter_errors(value), _SHOWN))
+    except (RecursionError, OverflowError):
+        return "is nested too deeply for its schema, or holds a number beyond what it can be held against."
+    except TooMuch:
+        return "is too large, or too deep, to be held against its schema."
+    finally:
+        _left.reset(before)
+    return None if mismatch is None else mismatch_sentence(mismatch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, time, timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from flows.durations import format_duration, parse_duration
 from flows.fields.base import BaseField
@@ -20,6 +20,8 @@ _ZONE = re.compile(r" ?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})")
 
 class DateField(BaseField):
     """A day, as ``2026-11-20``."""
+
+    sample: ClassVar[Json] = "2026-11-20"
 
     type: Literal["date"] = "date"
 
@@ -43,6 +45,8 @@ class DateField(BaseField):
 class TimeField(BaseField):
     """A time of day without a zone, as ``14:30``, or ``14:30:15`` where there are seconds."""
 
+    sample: ClassVar[Json] = "14:30"
+
     type: Literal["time"] = "time"
 
     @property
@@ -63,6 +67,8 @@ class TimeField(BaseField):
 
 class DatetimeField(BaseField):
     """An instant with the offset that it was given in, as ``2026-11-20T14:30:00+01:00``."""
+
+    sample: ClassVar[Json] = "2026-11-20T14:30:00+01:00"
 
     type: Literal["datetime"] = "datetime"
 
@@ -89,9 +95,18 @@ class DatetimeField(BaseField):
     def schema_of_value(self) -> dict[str, Json]:
         return {"type": "string", "format": "date-time"}
 
+    def same(self, one: Json, other: Json) -> bool:
+        # Doors show an instant in the reader's zone, and no parts of a second.
+        first, second = (
+            None if each is None else datetime.fromisoformat(each).replace(microsecond=0) for each in (one, other)
+        )
+        return first == second
+
 
 class DurationField(BaseField):
     """A length of time; see ``flows.durations`` for what is read. Stored as ``1d2h3m4s``."""
+
+    sample: ClassVar[Json] = "1h30m"
 
     type: Literal["duration"] = "duration"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import pydantic
 
@@ -21,6 +21,8 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})
 
 class IntegerField(BaseField):
     """A whole number of at most 64 bits."""
+
+    sample: ClassVar[Json] = 1
 
     type: Literal["integer"] = "integer"
     min: int | None = None
@@ -56,6 +58,8 @@ _Finite = int | Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 class NumberField(BaseField):
     """A finite number; ``5`` stays an integer, ``5.0`` stays a float, from text as from JSON."""
+
+    sample: ClassVar[Json] = 1.5
 
     type: Literal["number"] = "number"
     min: _Finite | None = None

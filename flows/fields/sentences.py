@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic_core import PydanticCustomError
 
 MAX_QUOTED = 40
 """Characters that a sentence repeats of a value."""
 
+MAX_PLACES = 20
+"""Wrong parts of one value that are told at once."""
+
 
 class Unacceptable(ValueError):
     """A value that its field does not take. ``str()`` is the sentence for the person, and safe to show."""
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """What is wrong where, by the place within the value (``[1].host``); its own place is the empty text."""
+        return {"": str(self)}
+
+
+class Unfit(Unacceptable):
+    """A value of which parts are not taken: every one of them."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        shown = dict(list(places.items())[:MAX_PLACES])
+        if len(places) > MAX_PLACES:
+            shown[""] = f"has {len(places) - MAX_PLACES} more values that cannot be taken."
+        self._places = shown
+        super().__init__(" ".join(f"{where}: {sentence}" if where else sentence for where, sentence in shown.items()))
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        return self._places
 
 
 def problem(kind: str, text: str) -> PydanticCustomError:

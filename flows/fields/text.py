@@ -1,10 +1,11 @@
-"""Fields that take a text: plain, a mail address, a web address, a secret."""
+"""Fields that take a text: plain, a mail address, a web address, any other address, a secret."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from functools import cached_property
+from ipaddress import IPv6Address
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
@@ -21,6 +22,22 @@ _MAX_URL = 2_000
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{1,59})")
 _NOT_IN_A_URL = re.compile(r"[\s<>\"\\^`{|}]")
+
+# RFC 3986, appendix A. What is in brackets is looked at by ``ipaddress``; a port has at most five digits, as ports have.
+_CHARACTER = r"[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2}"
+_NAMED = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+"
+_URI = re.compile(
+    rf"""[A-Za-z][A-Za-z0-9+.\-]*+:
+    (?://(?:(?P<user>(?:[A-Za-z0-9\-._~!$&'()*+,;=:]|%[0-9A-Fa-f]{{2}})*+)@)?
+        (?:\[(?P<literal>[0-9A-Za-z:.\-_~!$&'()*+,;=]+)\]|{_NAMED})
+        (?::[0-9]{{0,5}})?
+        (?:/(?:{_CHARACTER})*+)*+
+    |/?(?:(?:{_CHARACTER})++(?:/(?:{_CHARACTER})*+)*+)?)
+    (?:\?(?:{_CHARACTER}|[/?])*+)?
+    (?:\#(?:{_CHARACTER}|[/?])*+)?""",
+    re.VERBOSE,
+)
+_LATER_IP = re.compile(r"[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+")
 
 
 class StringField(BaseField):
@@ -83,6 +100,8 @@ class StringField(BaseField):
 class EmailField(BaseField):
     """One mail address of plain ASCII, without a display name; its domain is lower-cased."""
 
+    sample: ClassVar[Json] = "ann@example.com"
+
     type: Literal["email"] = "email"
 
     @property
@@ -108,6 +127,8 @@ class EmailField(BaseField):
 class UrlField(BaseField):
     """A web address, http or https, without user name and password."""
 
+    sample: ClassVar[Json] = "https://example.com/page"
+
     type: Literal["url"] = "url"
 
     @property
@@ -129,6 +150,35 @@ class UrlField(BaseField):
 
     def schema_of_value(self) -> dict[str, Json]:
         return {"type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "maxLength": _MAX_URL}
+
+
+class UriField(BaseField):
+    """An address of any scheme (RFC 3986), like ``urn:isbn:0451450523`` or ``s3://bucket/key``, without a password."""
+
+    sample: ClassVar[Json] = "urn:isbn:0451450523"
+
+    type: Literal["uri"] = "uri"
+
+    @property
+    def expected(self) -> str:
+        return "an address with its scheme, like urn:isbn:0451450523 or s3://bucket/key"
+
+    def parse(self, given: object) -> Json:
+        if not isinstance(given, str):
+            self.refuse(given)
+        text = plain(given).strip()
+        if len(text) > _MAX_URL:
+            raise Unacceptable(f"must be at most {_MAX_URL} characters long; it has {len(text)}.")
+        parts = _URI.fullmatch(text)
+        # What stands before an @ may be a password, so it is not repeated.
+        if "@" in text and (parts is None or ":" in (parts["user"] or "")):
+            raise Unacceptable(f"must be {self.expected}, without a password in it.")
+        if parts is None or not _is_host(parts["literal"]):
+            self.refuse(given)
+        return text
+
+    def schema_of_value(self) -> dict[str, Json]:
+        return {"type": "string", "format": "uri", "pattern": "^[A-Za-z][A-Za-z0-9+.-]*:", "maxLength": _MAX_URL}
 
 
 class SecretField(BaseField):
@@ -186,6 +236,16 @@ def _refuse_control_characters(text: str, forbidden: re.Pattern[str], multiline:
     if found[0] in "\r\n" and not multiline:
         raise Unacceptable("must be one line.")
     raise Unacceptable(f"must be text without control characters; character {found.start() + 1} is {quoted(found[0])}.")
+
+
+def _is_host(literal: str | None) -> bool:
+    """Whether what stands in brackets, if anything does, is an address of the network."""
+    if literal is None or _LATER_IP.fullmatch(literal):
+        return True
+    try:
+        return bool(IPv6Address(literal))
+    except ValueError:
+        return False
 
 
 def _is_web_address(text: str) -> bool:

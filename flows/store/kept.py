@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 
-from flows.definition import Flow
 from flows.people import Person, PersonId
 from flows.plan import Plan
 
@@ -50,7 +49,7 @@ class Kept:
         plan = self._plans.get(definition)
         if plan is None:
             (body,) = connection.execute("SELECT body FROM definitions WHERE id = ?", (definition,)).fetchone()
-            self._plans[definition] = plan = Plan.of(Flow.from_canonical(body))
+            self._plans[definition] = plan = Plan.from_canonical(body)
             if len(self._plans) > PLANS:
                 self._plans.popitem(last=False)
         else:
@@ -84,6 +83,6 @@ def pin(connection: sqlite3.Connection, plan: Plan) -> int:
     if row is None:
         row = connection.execute(
             "INSERT INTO definitions (hash, flow, body) VALUES (?, ?, ?) RETURNING id",
-            (plan.digest, plan.flow.flow, plan.flow.canonical()),
+            (plan.digest, plan.flow.flow, plan.canonical()),
         ).fetchone()
     return int(row[0])

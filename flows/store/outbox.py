@@ -21,6 +21,7 @@ from flows.effects import (
     PerformAction,
     ResolvePeople,
     SendMail,
+    StartTriggered,
     SyncCard,
     SyncCards,
     TellRequester,
@@ -32,7 +33,7 @@ from flows.store.rows import LANES, dump, load
 Connection = sqlite3.Connection
 
 # A kind's number is in the database; a new kind goes to the end.
-_KINDS = (PerformAction, ResolvePeople, FireTimer, SyncCard, SendMail, TellRequester)
+_KINDS = (PerformAction, ResolvePeople, FireTimer, SyncCard, SendMail, TellRequester, StartTriggered)
 _FIRE = _KINDS.index(FireTimer)
 _LANE_OF = {
     PerformAction: Lane.ACTIONS,
@@ -41,13 +42,15 @@ _LANE_OF = {
     SyncCard: Lane.MESSAGES,
     SendMail: Lane.MESSAGES,
     TellRequester: Lane.MESSAGES,
+    # With the messages: cancelling the run does not undo what others have heard of it.
+    StartTriggered: Lane.MESSAGES,
 }
 
-_COLUMNS = "id, run, lane, kind, due, path, round, n, attempt, person, card, handles, deliveries, memo"
+_COLUMNS = "id, run, lane, kind, due, path, round, n, attempt, person, card, handles, deliveries, memo, payload"
 _SELECT = f"SELECT {_COLUMNS} FROM effects"
 _INSERT = (
-    "INSERT INTO effects (id, run, lane, kind, due, path, round, n, attempt, person, card, handles, deliveries) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+    "INSERT INTO effects (id, run, lane, kind, due, path, round, n, attempt, person, card, handles, payload, deliveries) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 )
 
 
@@ -68,8 +71,8 @@ def add(
     ready: list[Leased] = []
     for effect in effects:
         match effect:
-            case Withdraw(path):
-                _withdraw(connection, run, path)
+            case Withdraw(path, everything):
+                _withdraw(connection, run, path, everything)
             case SyncCards(n):
                 ready += _sync_cards(connection, run, n, now, numbers)
             case SyncCard():
@@ -190,15 +193,16 @@ def _insert(
             getattr(effect, "person", None),
             card,
             dump(getattr(effect, "handles", None)),
+            dump([effect.flow, effect.trigger, effect.on]) if isinstance(effect, StartTriggered) else None,
         ),
     )
     return Leased(number, run, lane, effect, when, card=card)
 
 
 def _leased(row: tuple[Any, ...]) -> Leased:
-    (id_, run, lane, kind, due_, path, round_, n, attempt, person, card, handles, deliveries, memo) = row
+    (id_, run, lane, kind, due_, path, round_, n, attempt, person, card, handles, deliveries, memo, payload) = row
     when = from_ms(due_)
-    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | TellRequester
+    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | TellRequester | StartTriggered
     if _KINDS[kind] is PerformAction:
         effect = PerformAction(path, round_, attempt, when)
     elif _KINDS[kind] is ResolvePeople:
@@ -209,15 +213,22 @@ def _leased(row: tuple[Any, ...]) -> Leased:
         effect = SyncCard(path, round_, n, person=person)
     elif _KINDS[kind] is SendMail:
         effect = SendMail(path, round_, n, person)
+    elif _KINDS[kind] is StartTriggered:
+        flow, trigger, on = load(payload)
+        effect = StartTriggered(flow, trigger, on, n)
     else:
         effect = TellRequester()
     return Leased(id_, run, LANES.members[lane], effect, when, deliveries, card, memo)
 
 
-def _withdraw(connection: Connection, run: int, path: str | None) -> None:
+def _withdraw(connection: Connection, run: int, path: str | None, everything: bool) -> None:
+    # Messages stay: the cards have to say how it ended.
     if path is None:
-        # Messages stay: the cards have to say how it ended.
         connection.execute("DELETE FROM effects WHERE run = ? AND lane <> ?", (run, LANES[Lane.MESSAGES]))
+    elif everything:
+        connection.execute(
+            "DELETE FROM effects WHERE run = ? AND path = ? AND lane <> ?", (run, path, LANES[Lane.MESSAGES])
+        )
     else:
         connection.execute("DELETE FROM effects WHERE run = ? AND path = ? AND kind = ?", (run, path, _FIRE))
 
@@ -250,4 +261,5 @@ _WORDS = (
     "show the card",
     "send the mail",
     "tell the requester",
+    "start another flow",
 )

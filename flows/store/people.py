@@ -80,6 +80,14 @@ def merge(connection: Connection, kept: PersonId, gone: PersonId) -> None:
         "(SELECT min(id) FROM effects WHERE person = ?1 AND card IS NULL GROUP BY run, path, round, n)",
         (kept,),
     )
+    connection.execute("UPDATE runs SET paused_by = ? WHERE paused_by = ?", (kept, gone))
+    # Of two that were given for the same step, the later one stands.
+    connection.execute(
+        "DELETE FROM early WHERE person = ?2 AND EXISTS (SELECT 1 FROM early other WHERE other.run = early.run "
+        "AND other.person = ?1 AND other.step = early.step AND other.at > early.at)",
+        (kept, gone),
+    )
+    connection.execute("UPDATE OR REPLACE early SET person = ? WHERE person = ?", (kept, gone))
     connection.execute("UPDATE OR IGNORE seats SET who = ? WHERE who = ?", (kept, gone))
     connection.execute("DELETE FROM seats WHERE who = ?", (gone,))
 

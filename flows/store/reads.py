@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from flows.context import Brief, Known
+from flows import opening
+from flows.context import Brief, context
 from flows.effects import Leased, PerformAction
+from flows.ids import Ids
 from flows.instants import from_ms
 from flows.people import PersonId
 from flows.plan import Plan
-from flows.run import Run, StepState, Suspension, Verdict
+from flows.run import Early, Kind, Path, Run, StepState, Suspension, Verdict
 from flows.store import outbox
 from flows.store.kept import Kept
-from flows.store.rows import SUSPENSION, VERDICTS, suspension_of
-from flows.store.slices import load_all_steps, load_decisions, load_known, load_people, load_run, load_suspension
+from flows.store.rows import EARLY, SUSPENSION, VERDICTS, early_of, suspension_of
+from flows.store.slices import (
+    load_callback,
+    load_decisions,
+    load_known,
+    load_people,
+    load_run,
+    load_some_steps,
+    load_step,
+    load_suspension,
+)
 from flows.views import ParkedEffect, RunView, SuspensionView
 
 Connection = sqlite3.Connection
@@ -26,7 +37,7 @@ Connection = sqlite3.Connection
 _SEATED = "SELECT DISTINCT seats.run, seats.n FROM json_each(?) seat JOIN seats ON seats.who = seat.value"
 _REQUESTED = (
     "SELECT s.run, s.n FROM suspensions s JOIN runs r ON r.id = s.run "
-    "WHERE s.how IS NULL AND s.kind <> 2 AND r.requester = ?"
+    "WHERE s.how IS NULL AND s.kind < 2 AND r.requester = ?"
 )
 
 
@@ -56,16 +67,27 @@ def suspension_view(
     return _view(connection, kept, plan, run, suspension, reader)
 
 
-def run_view(connection: Connection, kept: Kept, run_id: int) -> RunView:
-    """One run with all its steps and suspensions. Raises ``UnknownRun``."""
+MOST = 1_000
+"""Steps, and suspensions, of one run that are shown at once: a loop may have a hundred thousand."""
+
+
+def run_view(connection: Connection, kept: Kept, run_id: int, *, most: int = MOST) -> RunView:
+    """One run with its steps and suspensions: those that are open, and of the others the first ``most`` steps by path
+    and the newest suspensions. Raises ``UnknownRun``."""
     plan, run = load_run(connection, kept, run_id)
-    rows = connection.execute(f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? ORDER BY n", (run_id,)).fetchall()
+    rows = connection.execute(
+        f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? ORDER BY how IS NULL DESC, n DESC LIMIT ?", (run_id, most)
+    ).fetchall()
+    rows.sort(key=lambda row: row[0])
     suspensions = tuple(_view(connection, kept, plan, run, suspension_of(row)) for row in rows)
-    ids = {run.requester, *(run.ending.by if run.ending else ())}
+    ids = {run.requester, *(run.ending.by if run.ending else ()), *((run.paused.by,) if run.paused else ())}
     people = load_people(connection, kept, ids)
     for view in suspensions:
         people |= view.people
-    return RunView(plan, run, load_all_steps(connection, run_id), suspensions, people, troubled(connection, run_id))
+    steps = load_some_steps(connection, run_id, most + 1)
+    cut = len(steps) > most or len(rows) == most
+    shown = dict(list(steps.items())[:most])
+    return RunView(plan, run, shown, suspensions, people, troubled(connection, run_id), cut)
 
 
 def waiting(
@@ -85,7 +107,7 @@ def waiting(
     if seats is None:
         rows = connection.execute(
             "WITH page (run, n) AS ("
-            " SELECT run, n FROM suspensions WHERE how IS NULL AND kind <> 2"
+            " SELECT run, n FROM suspensions WHERE how IS NULL AND kind < 2"
             " ORDER BY due IS NULL, due, run, n LIMIT ? OFFSET ?) "
             f"SELECT run, {SUSPENSION} FROM page JOIN suspensions USING (run, n) ORDER BY due IS NULL, due, run, n",
             (limit, offset),
@@ -107,6 +129,37 @@ def waiting(
         plan, run = load_run(connection, kept, run_id)
         views.append(_view(connection, kept, plan, run, suspension_of(tuple(row))))
     return views
+
+
+def seated(connection: Connection, seats: Iterable[PersonId | str]) -> list[tuple[int, int]]:
+    """The open suspensions that any of these seats may answer: run and number."""
+    return connection.execute(_SEATED, (json.dumps(list(seats)),)).fetchall()
+
+
+def kept(connection: Connection, run_id: int, person: PersonId, step: str | None) -> Early | None:
+    """The decision that this person gave early, and that still waits for its approval."""
+    row = connection.execute(
+        f"SELECT {EARLY} FROM early WHERE run = ? AND person = ? AND step = ?", (run_id, person, step or "")
+    ).fetchone()
+    return None if row is None else early_of(row)
+
+
+def handles_of(connection: Connection, kept: Kept, run_id: int, path: Path, ids: Ids) -> tuple[str, ...]:
+    """The handles of the wait that a step has, as they come out now."""
+    plan, run = load_run(connection, kept, run_id)
+    step = plan.at(path)
+    known = load_known(connection, plan, run, path, step.opening_reads, gather=True)
+    return opening.flat(opening.handles(step, context(plan, step, path, known, ids, reads=step.opening_reads)))
+
+
+def is_open(connection: Connection, run_id: int, path: Path, round_: int) -> bool:
+    """Whether the step run at ``path`` has a suspension in this round."""
+    row = connection.execute(
+        "SELECT 1 FROM step_runs t JOIN suspensions s ON s.run = t.run AND s.n = t.suspension "
+        "WHERE t.run = ? AND t.path = ? AND t.round = ? AND s.round = t.round",
+        (run_id, path, round_),
+    ).fetchone()
+    return row is not None
 
 
 def groups_waiting(connection: Connection) -> list[str]:
@@ -159,17 +212,19 @@ def brief(connection: Connection, kept: Kept, leased: Leased) -> tuple[Leased, B
         return None
     plan, run = load_run(connection, kept, leased.run)
     step = plan.at(effect.path)
-    steps, answers = load_known(connection, run, (effect.path,), step.performing_reads)
-    mine = steps.get(effect.path)
+    known = load_known(connection, plan, run, effect.path, step.performing_reads, gather=True)
+    mine = known.steps.get(effect.path)
     if mine is None or mine.state is not StepState.ACTING:
         return None
     persons = {run.requester}
-    for answer in answers.values():
+    for answer in known.answers.values():
         persons.update(decision.person for decision in answer.decisions)
+    woken = None if mine.woken is None else load_callback(connection, run.id, mine.woken)
+    known = replace(known, people=load_people(connection, kept, persons), woken=woken)
     secrets: dict[str, bytes] = {}
     if plan.has_secrets:
         secrets |= connection.execute("SELECT name, sealed FROM secrets WHERE run = ?", (run.id,)).fetchall()
-    return current, Brief(plan, step, Known(run, steps, answers, load_people(connection, kept, persons)), secrets)
+    return current, Brief(plan, step, known, secrets, effect.path)
 
 
 def troubled(
@@ -211,6 +266,16 @@ def _view(
         *suspension.approvers.people,
         *(decision.person for decision in decisions),
         *(closing.by if closing else ()),
+        *(() if run.paused is None else (run.paused.by,)),
+        *(seat for seat in (suspension.terms.veto if suspension.terms else ()) if isinstance(seat, int)),
         *(() if reader is None else (reader,)),
     }
-    return SuspensionView(plan, run, suspension, decisions, load_people(connection, kept, persons))
+    scope = plan.scope_of(suspension.path).path
+    inputs = None
+    if scope is not None:
+        holder = load_step(connection, run.id, ".".join(suspension.path.split(".")[: scope.count(".") + 1]))
+        inputs = holder.context if holder is not None else {}
+    callback = (
+        load_callback(connection, run.id, suspension.n) if suspension.kind in (Kind.CALLBACK, Kind.RERUN) else None
+    )
+    return SuspensionView(plan, run, suspension, decisions, load_people(connection, kept, persons), inputs, callback)

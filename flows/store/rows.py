@@ -10,19 +10,26 @@ from pydantic_core import from_json, to_json
 from flows.effects import Lane
 from flows.instants import from_ms, to_ms
 from flows.people import Memberships, Person, Roster
+from flows.rules import Terms
 from flows.run import (
     NOTHING,
     Approvers,
+    Callback,
     Close,
     Closing,
     Decision,
     Door,
+    Early,
     Ending,
+    Inside,
     Kind,
     Outcome,
+    Paused,
+    Place,
     Run,
     StepRun,
     StepState,
+    Stop,
     Suspension,
     Verdict,
 )
@@ -49,16 +56,35 @@ STATES = _Codes(
         StepState.EXPIRED,
         StepState.CANCELLED,
         StepState.FAILED,
+        StepState.RUNNING,
+        StepState.HELD,
+        StepState.DROPPED,
     ]
 )
 OUTCOMES = _Codes([Outcome.SUCCEEDED, Outcome.REJECTED, Outcome.EXPIRED, Outcome.CANCELLED, Outcome.FAILED])
-KINDS = _Codes([Kind.APPROVAL, Kind.HOLD, Kind.DELAY])
+KINDS = _Codes([Kind.APPROVAL, Kind.HOLD, Kind.DELAY, Kind.CALLBACK, Kind.RERUN])
 VERDICTS = _Codes([Verdict.APPROVE, Verdict.REJECT, Verdict.RESUME])
 DOORS = _Codes([Door.SLACK, Door.PAGE, Door.API])
-CLOSES = _Codes([Close.APPROVED, Close.REJECTED, Close.RESUMED, Close.EXPIRED, Close.CANCELLED, Close.ELAPSED])
+CLOSES = _Codes(
+    [
+        Close.APPROVED,
+        Close.REJECTED,
+        Close.RESUMED,
+        Close.EXPIRED,
+        Close.CANCELLED,
+        Close.ELAPSED,
+        Close.SUPERSEDED,
+        Close.DROPPED,
+        Close.ANSWERED,
+        Close.REFUSED,
+    ]
+)
+PLACES = _Codes([Place.HELD, Place.WANTED, Place.FREE])
 LANES = _Codes([Lane.ENGINE, Lane.PEOPLE, Lane.MESSAGES, Lane.ACTIONS])
 
-OPEN_STATES: Final = tuple(STATES[s] for s in (StepState.ACTING, StepState.RESOLVING, StepState.SUSPENDED))
+OPEN_STATES: Final = tuple(number for state, number in STATES.items() if not state.ended)
+ASKING: Final = (KINDS[Kind.APPROVAL], KINDS[Kind.HOLD])
+"""The kinds of suspension that people answer."""
 
 
 def dump(value: object) -> str | None:
@@ -85,7 +111,12 @@ def _instant(milliseconds: int | None) -> datetime | None:
 
 # -- runs -----------------------------------------------------------------------------------------------------
 
-RUN = "id, requester, inputs, roster, started_at, acting, waiting, suspensions, version, outcome, ended_at, reason, ended_by"
+RUN = (
+    "id, requester, inputs, roster, started_at, acting, waiting, suspensions, version, outcome, ended_at, reason, "
+    "ended_by, stop, paused_by, paused_at, place, supersede, outputs"
+)
+MOVING = "requester, roster, acting, waiting, suspensions, version, stop, paused_by, paused_at, place, outputs"
+"""What any transition may change of a run."""
 
 
 def run_row(run: Run) -> tuple[Any, ...]:
@@ -105,11 +136,17 @@ def run_row(run: Run) -> tuple[Any, ...]:
         to_ms(ending.at) if ending else None,
         ending.reason if ending else None,
         dump(ending.by) if ending else None,
+        _stop_text(run.stop),
+        run.paused.by if run.paused else None,
+        to_ms(run.paused.at) if run.paused else None,
+        PLACES[run.place] if run.place else None,
+        run.supersede,
+        dump(dict(run.outputs)),
     )
 
 
 def run_update(run: Run) -> tuple[Any, ...]:
-    """What a transition may change: all but ``id``, ``inputs`` and ``started_at``; how it ended where it has."""
+    """What a transition may change: the values of ``MOVING``; where it has ended also how."""
     ending = run.ending
     moving = (
         run.requester,
@@ -118,6 +155,11 @@ def run_update(run: Run) -> tuple[Any, ...]:
         run.waiting,
         run.suspensions,
         run.version,
+        _stop_text(run.stop),
+        run.paused.by if run.paused else None,
+        to_ms(run.paused.at) if run.paused else None,
+        PLACES[run.place] if run.place else None,
+        dump(dict(run.outputs)),
     )
     if ending is None:
         return moving
@@ -125,7 +167,10 @@ def run_update(run: Run) -> tuple[Any, ...]:
 
 
 def run_of(row: tuple[Any, ...], flow: str) -> Run:
-    (id_, requester, inputs, roster, started, acting, waiting, suspensions, version, outcome, ended, reason, by) = row
+    (id_, requester, inputs, roster, started, acting, waiting, suspensions, version, outcome, ended, reason, by) = row[
+        :13
+    ]
+    (stop, paused_by, paused_at, place, supersede, outputs) = row[13:]
     return Run(
         id_,
         flow,
@@ -138,7 +183,25 @@ def run_of(row: tuple[Any, ...], flow: str) -> Run:
         suspensions,
         version,
         None if outcome is None else Ending(OUTCOMES.members[outcome], from_ms(ended), reason, tuple(load(by) or ())),
+        None if stop is None else _stop(load(stop)),
+        None if paused_by is None else Paused(paused_by, from_ms(paused_at)),
+        None if place is None else PLACES.members[place],
+        supersede,
+        load(outputs) or NOTHING,
     )
+
+
+def _stop_text(stop: Stop | None) -> str | None:
+    return None if stop is None else to_json(_stop_row(stop)).decode()
+
+
+def _stop_row(stop: Stop) -> list[Any]:
+    return [OUTCOMES[stop.outcome], stop.reason, stop.by, stop.step]
+
+
+def _stop(row: list[Any]) -> Stop:
+    outcome, reason, by, step = row
+    return Stop(OUTCOMES.members[outcome], reason, tuple(by), step)
 
 
 def _roster_text(roster: Roster) -> str:
@@ -158,7 +221,7 @@ def _roster(text: str) -> Roster:
 
 # -- step runs ------------------------------------------------------------------------------------------------
 
-STEP = "path, state, round, attempt, suspension, output, error"
+STEP = "path, state, round, attempt, suspension, output, error, inside, context, woken"
 
 
 def step_row(step: StepRun) -> tuple[Any, ...]:
@@ -170,19 +233,43 @@ def step_row(step: StepRun) -> tuple[Any, ...]:
         step.suspension,
         dump_output(step.output),
         step.error,
+        None if step.inside is None else _inside_text(step.inside),
+        dump_output(step.context),
+        step.woken,
     )
 
 
 def step_of(row: tuple[Any, ...]) -> StepRun:
-    path, state, round_, attempt, suspension, output, error = row
-    return StepRun(path, STATES.members[state], round_, attempt, suspension, load(output), error)
+    path, state, round_, attempt, suspension, output, error, within, context, woken = row
+    return StepRun(
+        path,
+        STATES.members[state],
+        round_,
+        attempt,
+        suspension,
+        load(output),
+        error,
+        None if within is None else _inside(load(within)),
+        load(context),
+        woken,
+    )
+
+
+def _inside_text(inside: Inside) -> str:
+    row = [inside.total, inside.next, inside.active, inside.branch, inside.handling]
+    return to_json([*row, _stop_row(inside.stop)] if inside.stop else row).decode()
+
+
+def _inside(row: list[Any]) -> Inside:
+    total, next_, active, branch, handling, *stop = row
+    return Inside(total, next_, active, branch, handling, _stop(stop[0]) if stop else None)
 
 
 # -- suspensions ----------------------------------------------------------------------------------------------
 
 SUSPENSION = (
     "n, path, kind, round, ordinal, opened_at, due, ask, show, defaults, people, groups, gaps, needed, digest, "
-    "generation, how, closed_at, closed_by"
+    "generation, how, closed_at, closed_by, closed_reason, closed_option, texts, terms, spec"
 )
 
 
@@ -205,18 +292,22 @@ def suspension_row(suspension: Suspension) -> tuple[Any, ...]:
         suspension.needed,
         suspension.digest or None,
         suspension.generation,
-        *(closing_row(closing) if closing else (None, None, None)),
+        *(closing_row(closing) if closing else (None, None, None, None, None)),
+        dump(dict(suspension.texts)),
+        dump(suspension.terms.to_json()) if suspension.terms else None,
+        None if suspension.spec is None else to_json(dict(suspension.spec)).decode(),
     )
 
 
 def closing_row(closing: Closing) -> tuple[Any, ...]:
-    """The last three columns: all that closing changes."""
-    return CLOSES[closing.how], to_ms(closing.at), dump(closing.by)
+    """The columns from ``how`` to ``closed_option``: all that closing changes."""
+    return CLOSES[closing.how], to_ms(closing.at), dump(closing.by), closing.reason, closing.option
 
 
 def suspension_of(row: tuple[Any, ...]) -> Suspension:
     (n, path, kind, round_, ordinal, opened, due, ask, show, defaults) = row[:10]
-    (people, groups, gaps, needed, digest, generation, how, closed, by) = row[10:]
+    (people, groups, gaps, needed, digest, generation, how, closed, by, reason, option) = row[10:21]
+    (texts, terms, spec) = row[21:]
     return Suspension(
         n,
         path,
@@ -234,13 +325,16 @@ def suspension_of(row: tuple[Any, ...]) -> Suspension:
         needed,
         digest or b"",
         generation,
-        None if how is None else Closing(CLOSES.members[how], from_ms(closed), tuple(load(by) or ())),
+        None if how is None else Closing(CLOSES.members[how], from_ms(closed), tuple(load(by) or ()), reason, option),
+        load(texts) or NOTHING,
+        None if terms is None else Terms.from_json(load(terms)),
+        load(spec),
     )
 
 
 # -- decisions ------------------------------------------------------------------------------------------------
 
-DECISION = "n, person, verdict, place, at, door, comment, form, digest, groups, groups_read_at"
+DECISION = "n, person, verdict, place, at, door, comment, form, digest, groups, groups_read_at, option, unseen"
 
 
 def decision_row(decision: Decision) -> tuple[Any, ...]:
@@ -257,11 +351,13 @@ def decision_row(decision: Decision) -> tuple[Any, ...]:
         decision.digest,
         dump(sorted(memberships.groups)) if memberships else None,
         to_ms(memberships.read_at) if memberships else None,
+        decision.option,
+        1 if decision.unseen else None,
     )
 
 
 def decision_of(row: tuple[Any, ...]) -> Decision:
-    n, person, verdict, place, at, door, comment, form, digest, groups, read_at = row
+    n, person, verdict, place, at, door, comment, form, digest, groups, read_at, option, unseen = row
     return Decision(
         n,
         person,
@@ -273,7 +369,40 @@ def decision_of(row: tuple[Any, ...]) -> Decision:
         load(form) or NOTHING,
         digest,
         None if read_at is None else Memberships(frozenset(load(groups) or ()), from_ms(read_at)),
+        option,
+        bool(unseen),
     )
+
+
+# -- what comes early -----------------------------------------------------------------------------------------
+
+CALLBACK = "n, at, request, cancels"
+EARLY = "person, step, verdict, at, door, comment"
+
+
+def callback_row(callback: Callback) -> tuple[Any, ...]:
+    return callback.n, to_ms(callback.at), to_json(dict(callback.request)).decode(), int(callback.cancels)
+
+
+def callback_of(row: tuple[Any, ...]) -> Callback:
+    n, at, request, cancels = row
+    return Callback(n, from_ms(at), load(request), bool(cancels))
+
+
+def early_row(early: Early) -> tuple[Any, ...]:
+    return (
+        early.person,
+        early.step or "",
+        VERDICTS[early.verdict],
+        to_ms(early.at),
+        DOORS[early.door],
+        early.comment,
+    )
+
+
+def early_of(row: tuple[Any, ...]) -> Early:
+    person, step, verdict, at, door, comment = row
+    return Early(person, step or None, VERDICTS.members[verdict], from_ms(at), DOORS.members[door], comment)
 
 
 PERSON = "id, name, email, slack, tz"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,28 +21,55 @@ from filelock import FileLock, Timeout
 
 from flows import ledger, machine
 from flows.clock import Clock
-from flows.context import Brief, Known
-from flows.effects import Lane, Leased, PerformAction
+from flows.context import Brief, Known, Wanted, lacks
+from flows.effects import Effect, Lane, Leased, PerformAction
 from flows.errors import ConfigError, Refused
-from flows.events import CancelRequested, DecisionMade, Event, PeopleMerged
+from flows.events import (
+    CancelRequested,
+    DecidedEarly,
+    DecisionMade,
+    DropRequested,
+    Event,
+    PauseRequested,
+    PeopleMerged,
+    PlaceGiven,
+    ResumeRequested,
+    Superseded,
+)
 from flows.handles import identity
 from flows.ids import Ids
 from flows.instants import from_ms, to_ms, whole
 from flows.people import Person, PersonId, Roster
 from flows.plan import Plan
 from flows.ports import Json
-from flows.run import Run
+from flows.run import Place, Run, Status
 from flows.store import outbox, people, reads
 from flows.store.connection import StoreError, Worker
 from flows.store.kept import Kept, pin
 from flows.store.migrations import MigrationError, migrate
-from flows.store.slices import insert_run, load_people, load_run, load_slice, save
+from flows.store.slices import (
+    extend,
+    insert_run,
+    load_people,
+    load_run,
+    load_slice,
+    newer_with_key,
+    next_in_line,
+    older_with_key,
+    places_held,
+    save,
+)
+from flows.store.triggers import Claim
 from flows.transition import Transition
+from flows.triggers import Listener, heard
 
 T = TypeVar("T")
 Ready = Callable[[Sequence[Leased]], None]
 
 Seal = Callable[[str, str], bytes]
+Listeners = Mapping[str, Sequence[Listener]]
+
+_OF_PEOPLE = (DecisionMade, CancelRequested, PauseRequested, ResumeRequested, DropRequested, DecidedEarly)
 
 _MODE = 0o600
 
@@ -73,6 +100,9 @@ class Start:
     secrets: Mapping[str, bytes] | None = None
     once: Key | None = None
     via_token: str | None = None
+    supersede: str | None = None
+    claim: Claim | None = None
+    """What the start uses up, where no person starts the run."""
 
 
 class KeyReused(Refused):
@@ -93,7 +123,10 @@ class SqliteStore:
         self._next_run = 0
         self._effects = count(1)
         self._ready: Ready = _nobody
+        self._listeners: Listeners = {}
         self.ids = ids
+        self.seal: Seal | None = None
+        """Encrypts secret values that a transition brings: ``seal(value, name)``. Set by whoever has the key."""
 
     @classmethod
     async def open(cls, path: Path, *, clock: Clock, public_url: str = "") -> SqliteStore:
@@ -138,6 +171,10 @@ class SqliteStore:
         """Whom to tell of new effects, due now or later, as soon as they are committed."""
         self._ready = ready
 
+    def listen(self, listeners: Listeners) -> None:
+        """The flows that hear of the runs of others, by the name of the flow that they listen to."""
+        self._listeners = listeners
+
     # -- runs ---------------------------------------------------------------------------------------------------
 
     async def pin(self, plan: Plan) -> int:
@@ -167,9 +204,13 @@ class SqliteStore:
                 now=now,
                 ids=self.ids,
                 via_token=start.via_token,
+                supersede=start.supersede,
+                place_free=_place_free(connection, start.plan),
             )
-            insert_run(connection, transition, start.definition)
             run_id = transition.run.id
+            if start.claim is not None:
+                start.claim(connection, run_id, now)
+            insert_run(connection, transition, start.definition)
             for name, sealed in (start.secrets or {}).items():
                 connection.execute("INSERT INTO secrets (run, name, sealed) VALUES (?, ?, ?)", (run_id, name, sealed))
             if start.once is not None:
@@ -177,11 +218,12 @@ class SqliteStore:
                     "INSERT INTO starts (token, key, body, run, at) VALUES (?, ?, ?, ?, ?)",
                     (start.once.token, start.once.key, start.once.request[0], run_id, to_ms(now)),
                 )
-            return (
-                transition.run,
-                True,
-                _record(connection, self._kept, start.plan, transition, None, now, self._effects),
-            )
+            self._save_secrets(connection, run_id, transition)
+            leased = self._record(connection, start.plan, transition, None, now)
+            if start.supersede is not None:
+                for older in older_with_key(connection, start.plan.flow.flow, start.supersede, run_id):
+                    leased += self._apply(connection, older, Superseded(run_id))[1]
+            return transition.run, True, leased
 
         run, new, _ = await self._write(work, ready=lambda result: result[2])
         return run, new
@@ -196,16 +238,16 @@ class SqliteStore:
 
         return await self.read(work)
 
-    async def transact(self, run_id: int, event: Event, *, settles: int | None = None, seal: Seal | None = None) -> Run:
+    async def transact(self, run_id: int, event: Event, *, settles: int | None = None) -> Run:
         """Apply ``event`` to the run, durably, together with settling the effect that brought it.
 
-        ``seal(value, name)`` encrypts the secret values that a decision's form may bring. Raises ``UnknownRun``; ``Refused`` where the machine refused, in which case nothing was recorded but
-        what the clock alone had made true (a passed deadline).
+        Raises ``UnknownRun``; ``Refused`` where the machine refused, in which case nothing was recorded but what the
+        clock alone had made true (a passed deadline).
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Run, Refused | None, list[Leased]]:
             memo = outbox.settle(connection, settles) if settles is not None else None
-            transition, leased = self._apply(connection, run_id, event, memo, seal)
+            transition, leased = self._apply(connection, run_id, event, memo)
             return transition.run, transition.refusal, leased
 
         run, refusal, _ = await self._write(work, ready=lambda result: result[2])
@@ -219,25 +261,83 @@ class SqliteStore:
         run_id: int,
         event: Event,
         memo: str | None = None,
-        seal: Seal | None = None,
     ) -> tuple[Transition, list[Leased]]:
-        if isinstance(event, DecisionMade | CancelRequested):
+        if isinstance(event, _OF_PEOPLE):
             event = replace(event, person=self._present(connection, event.person))
         now = whole(self._clock.now())
         plan, slice_ = load_slice(connection, self._kept, run_id, event, now=now)
-        transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
+        asked: set[object] = set()
+        while True:
+            try:
+                transition = machine.advance(plan, slice_, event, now=now, ids=self.ids)
+                break
+            except Wanted as wanted:
+                if wanted.args in asked:
+                    raise AssertionError(f"{wanted} was read, and is not enough") from None
+                asked.add(wanted.args)
+                slice_ = extend(connection, self._kept, plan, slice_, wanted)
         if transition.changed:
             save(connection, transition)
-            for name, value in transition.secrets.items():
-                assert seal is not None  # who can bring a secret brings the seal
-                connection.execute(
-                    "INSERT OR REPLACE INTO secrets (run, name, sealed) VALUES (?, ?, ?)",
-                    (run_id, name, seal(value, name)),
-                )
-            return transition, _record(
-                connection, self._kept, plan, transition, transition.event or event, now, self._effects, memo
-            )
+            self._save_secrets(connection, run_id, transition)
+            leased = self._record(connection, plan, transition, transition.event or event, now, memo)
+            leased += self._pass_places_on(connection, slice_.run, transition.run)
+            return transition, leased + self._retire(connection, transition.run)
         return transition, outbox.add(connection, run_id, transition.effects, now, self._effects)
+
+    def _record(
+        self,
+        connection: sqlite3.Connection,
+        plan: Plan,
+        transition: Transition,
+        event: Event | None,
+        now: datetime,
+        memo: str | None = None,
+    ) -> list[Leased]:
+        """Append to the ledger, and save the effects. The run's version is the number of its newest entry."""
+        run = transition.run
+        text = ledger.payload(event, transition.facts)
+        salt = os.urandom(ledger.SALT_BYTES)
+        before = ledger.GENESIS if run.version == 1 else _head(connection, self._kept, run.id, run.version - 1)
+        digest = ledger.chain(before, run.version, now, ledger.commitment(salt, text))
+        connection.execute(
+            "INSERT INTO ledger (run, seq, at, payload, salt, hash) VALUES (?, ?, ?, ?, ?, ?)",
+            (run.id, run.version, to_ms(now), text, salt, digest),
+        )
+        self._kept.keep_head(run.id, run.version, digest)
+        effects: Iterable[Effect] = transition.effects
+        if listeners := self._listeners.get(run.flow):
+            kinds = {one.n: one.kind for one in transition.suspensions}
+            effects = [*effects, *heard(transition.facts, kinds, listeners)]
+        leased = outbox.add(connection, run.id, effects, now, self._effects, memo=memo)
+        return [_briefed(one, plan, transition.known) for one in leased]
+
+    def _retire(self, connection: sqlite3.Connection, run: Run) -> list[Leased]:
+        """A run that had work under way when a newer one took its place is retired as soon as it waits."""
+        if run.supersede is None or run.status is not Status.WAITING:
+            return []
+        newer = newer_with_key(connection, run.flow, run.supersede, run.id)
+        return [] if newer is None else self._apply(connection, run.id, Superseded(newer))[1]
+
+    def _save_secrets(self, connection: sqlite3.Connection, run_id: int, transition: Transition) -> None:
+        for name, value in transition.secrets.items():
+            assert self.seal is not None  # whoever uses flows with secrets has set it
+            connection.execute(
+                "INSERT OR REPLACE INTO secrets (run, name, sealed) VALUES (?, ?, ?)",
+                (run_id, name, self.seal(value, name)),
+            )
+
+    def _pass_places_on(self, connection: sqlite3.Connection, before: Run, after: Run) -> list[Leased]:
+        """A run of a flow with a limit has given its place away: the next in line gets it. If that one only waits, it
+        gives it away at once, to the next."""
+        leased: list[Leased] = []
+        if before.place is not Place.HELD or after.place is Place.HELD:
+            return leased
+        while (waiting := next_in_line(connection, after.flow)) is not None:
+            transition, more = self._apply(connection, waiting, PlaceGiven())
+            leased += more
+            if transition.run.place is not Place.FREE:
+                break
+        return leased
 
     def _present(self, connection: sqlite3.Connection, person: PersonId) -> PersonId:
         """The id under which somebody counts now: a door may have looked them up just before they were merged."""
@@ -399,31 +499,6 @@ def _nobody(_leased: Sequence[Leased]) -> None:
     """Until a runner listens, effects wait in the outbox."""
 
 
-def _record(
-    connection: sqlite3.Connection,
-    kept: Kept,
-    plan: Plan,
-    transition: Transition,
-    event: Event | None,
-    now: datetime,
-    numbers: Iterator[int],
-    memo: str | None = None,
-) -> list[Leased]:
-    """Append to the ledger, and save the effects. The run's version is the number of its newest entry."""
-    run = transition.run
-    text = ledger.payload(event, transition.facts)
-    salt = os.urandom(ledger.SALT_BYTES)
-    before = ledger.GENESIS if run.version == 1 else _head(connection, kept, run.id, run.version - 1)
-    digest = ledger.chain(before, run.version, now, ledger.commitment(salt, text))
-    connection.execute(
-        "INSERT INTO ledger (run, seq, at, payload, salt, hash) VALUES (?, ?, ?, ?, ?, ?)",
-        (run.id, run.version, to_ms(now), text, salt, digest),
-    )
-    kept.keep_head(run.id, run.version, digest)
-    leased = outbox.add(connection, run.id, transition.effects, now, numbers, memo=memo)
-    return [_briefed(one, plan, transition.known) for one in leased]
-
-
 def _head(connection: sqlite3.Connection, kept: Kept, run: int, seq: int) -> bytes:
     digest = kept.head(run, seq)
     if digest is None:
@@ -436,7 +511,17 @@ def _briefed(leased: Leased, plan: Plan, known: Known | None) -> Leased:
     if not isinstance(effect, PerformAction) or known is None or plan.has_secrets:
         return leased
     step = plan.at(effect.path)
-    return replace(leased, brief=Brief(plan, step, known, {})) if step.prefetches else leased
+    prefetched = (
+        step.prefetches
+        and known.steps[effect.path].woken is None
+        and not lacks(plan, effect.path, known, step.performing_reads)
+    )
+    return replace(leased, brief=Brief(plan, step, known, {}, effect.path)) if prefetched else leased
+
+
+def _place_free(connection: sqlite3.Connection, plan: Plan) -> bool:
+    limit = plan.flow.concurrency
+    return limit is None or places_held(connection, plan.flow.flow) < limit.limit
 
 
 def _started_before(connection: sqlite3.Connection, once: Key, now: datetime) -> int | None:

@@ -20,15 +20,28 @@ from flows.people import Person
 from flows.ports import Json
 from flows.run import Door, Verdict
 from flows.runner import Runner
+from flows.sessions import Sessions
+from flows.step_context import MachineLinks
 from flows.store import reads
 from flows.store.sqlite import SqliteStore
 from flows.testing.clock import MONDAY, FakeClock, span
 from flows.testing.crowd import Crowd
-from flows.testing.recording import Call, Mailed, RecordingMessenger, RecordingPerformer, Told
+from flows.testing.recording import (
+    Call,
+    Mailed,
+    RecordingMessenger,
+    RecordingPerformer,
+    TestAddresses,
+    Told,
+)
 from flows.testing.run import FlowRun
 from flows.vault import Vault
 
 _SECRET_KEY = "a key for tests, which guards nothing"  # noqa: S105 -- the database goes with the test
+
+
+MOST = 1_000_000
+"""Steps of a run that a test looks at: all of them."""
 
 
 class FlowTest:
@@ -105,7 +118,7 @@ class FlowTest:
             (flow,) = self.engine.flows
         requester = await self.crowd.meet(self.store, by)
         started, _ = await self.engine.start(flow, requester.id, inputs or {})
-        view = await self.store.read(lambda c, plans: reads.run_view(c, plans, started.id))
+        view = await self.store.read(lambda c, plans: reads.run_view(c, plans, started.id, most=MOST))
         run = FlowRun(view, self.store.ids, self._calls)
         self._runs.append(run)
         await self.settle()
@@ -119,13 +132,22 @@ class FlowTest:
         step: str | None = None,
         form: Mapping[str, Json] | None = None,
         comment: str | None = None,
+        option: str | None = None,
     ) -> None:
         """Somebody says yes, having been shown what is asked. ``step`` may be left out where only one waits."""
-        await self.decide(run, Verdict.APPROVE, by=by, step=step, form=form, comment=comment)
+        await self.decide(run, Verdict.APPROVE, by=by, step=step, form=form, comment=comment, option=option)
 
-    async def reject(self, run: FlowRun, *, by: str, comment: str | None = None, step: str | None = None) -> None:
+    async def reject(
+        self,
+        run: FlowRun,
+        *,
+        by: str,
+        comment: str | None = None,
+        step: str | None = None,
+        form: Mapping[str, Json] | None = None,
+    ) -> None:
         """Somebody says no."""
-        await self.decide(run, Verdict.REJECT, by=by, step=step, comment=comment)
+        await self.decide(run, Verdict.REJECT, by=by, step=step, comment=comment, form=form)
 
     async def resume(
         self,
@@ -148,6 +170,7 @@ class FlowTest:
         step: str | None = None,
         form: Mapping[str, Json] | None = None,
         comment: str | None = None,
+        option: str | None = None,
         digest: bytes | None = None,
         door: Door = Door.PAGE,
     ) -> None:
@@ -163,6 +186,7 @@ class FlowTest:
                 door=door,
                 comment=comment,
                 values=form,
+                option=option,
                 digest=suspension.digest if digest is None else digest,
             )
         finally:
@@ -173,6 +197,77 @@ class FlowTest:
         person = await self.crowd.meet(self.store, by)
         try:
             await self.engine.cancel(run.number, person.id, door=Door.PAGE, reason=reason)
+        finally:
+            await self.settle()
+
+    async def withdraw(self, run: FlowRun, *, by: str, step: str | None = None) -> None:
+        """Somebody takes back what they said."""
+        await self.decide(run, Verdict.WITHDRAW, by=by, step=step)
+
+    async def decide_early(
+        self,
+        run: FlowRun,
+        verdict: Verdict,
+        *,
+        by: str,
+        step: str | None = None,
+        comment: str | None = None,
+    ) -> bool:
+        """Somebody decides before they are asked. Returns whether it was counted at once."""
+        person = await self.crowd.meet(self.store, by)
+        try:
+            return await self.engine.decide_early(
+                run.number, person.id, verdict, step=step, door=Door.PAGE, comment=comment
+            )
+        finally:
+            await self.settle()
+
+    async def call(
+        self,
+        link: str,
+        body: Json = None,
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> None:
+        """A machine calls a resume link or a cancel link, as ``ctx.links``, ``links.resume`` or ``links_of`` give it."""
+        door, where = link.rsplit("/", 2)[1:]
+        found = self.store.ids.parse_suspension(where)
+        if found is None or door not in ("r", "c"):
+            raise LookupError(f"{link!r} is no link for machines")
+        request = {"method": method, "headers": dict(headers or {}), "query": dict(query or {}), "body": body}
+        try:
+            await self.engine.callback(*found, request, cancels=door == "c")
+        finally:
+            await self.settle()
+
+    def links_of(self, run: FlowRun, step: str | None = None) -> MachineLinks:
+        """The links of a callback that is open."""
+        return self.performer.addresses.machine(run.view.run, run.suspension(step).suspension.n)
+
+    async def pause(self, run: FlowRun, *, by: str) -> None:
+        """Somebody halts the run."""
+        person = await self.crowd.meet(self.store, by)
+        try:
+            await self.engine.pause(run.number, person.id, door=Door.PAGE)
+        finally:
+            await self.settle()
+
+    async def unpause(self, run: FlowRun, *, by: str) -> None:
+        """Somebody lets a paused run go on."""
+        person = await self.crowd.meet(self.store, by)
+        try:
+            await self.engine.resume(run.number, person.id, door=Door.PAGE)
+        finally:
+            await self.settle()
+
+    async def drop(self, run: FlowRun, *, by: str, reason: str, step: str | None = None) -> None:
+        """An admin, or the flow's owner, ends a wait without a decision."""
+        person = await self.crowd.meet(self.store, by)
+        try:
+            n = run.suspension(step).suspension.n
+            await self.engine.drop(run.number, n, person.id, reason, door=Door.PAGE)
         finally:
             await self.settle()
 
@@ -223,7 +318,7 @@ class FlowTest:
         await self.runner.idle()
         for run in self._runs:
             number = run.number
-            run.show(await self.store.read(lambda c, plans, n=number: reads.run_view(c, plans, n)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            run.show(await self.store.read(lambda c, plans, n=number: reads.run_view(c, plans, n, most=MOST)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     # -- what there is to see -----------------------------------------------------------------------------------
 
@@ -257,6 +352,8 @@ class FlowTest:
         self.performer = RecordingPerformer(self._actions, Functions(), self.vault, self.store.ids)
         self.performer.folders = self._folders
         self.performer.calls = self._calls
+        self.performer.addresses = TestAddresses(self.store.ids)
+        self.performer.sessions = Sessions(self.engine, self.crowd, self.performer.addresses)
         self.runner = Runner(
             self.store, directory=self.crowd, performer=self.performer, messenger=self.messenger, clock=self.clock
         )
@@ -296,7 +393,7 @@ def _loaded(sources: Sequence[Flow | str | Path], folder: Path) -> tuple[list[Fl
 
 
 def _check_names(actions: Mapping[str, Any], flows: Iterable[Flow]) -> None:
-    used = list(dict.fromkeys(step.action for flow in flows for step in flow.steps if step.action is not None))
+    used = list(dict.fromkeys(step.action for flow in flows for step in flow.every_step() if step.action is not None))
     for name in actions:
         if name not in used:
             hint = did_you_mean(name, used, within="they run")

@@ -8,20 +8,24 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from flows.context import Brief, context
+from flows.context import Brief, Context, Known, context
 from flows.errors import ActionError
 from flows.expressions import ExpressionError
 from flows.functions import Functions
 from flows.ids import Ids
 from flows.people import Person, PersonId
 from flows.ports import ActionCall, Json
+from flows.run import Run
 from flows.runner import Posted
 from flows.secrets import in_clear, masked, masked_error, unseal
+from flows.sessions import Sessions
+from flows.step_context import MachineLinks, Performed
 from flows.store.reads import CardView
 from flows.vault import Vault
 from flows.views import RunView, SuspensionView
+from flows.wait_links import handle_of
 
 
 class Turns:
@@ -50,6 +54,37 @@ class Call:
     attempt: int
 
 
+class TestAddresses:
+    """``flows.sessions.Addresses`` for tests: readable, and ``FlowTest.call`` takes them."""
+
+    __test__ = False
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+
+    def machine(self, run: Run, n: int) -> MachineLinks:
+        where = self._ids.suspension(run.id, n)
+        return MachineLinks(f"{self._ids.public_url}/r/{where}", f"{self._ids.public_url}/c/{where}")
+
+    def url(self, view: SuspensionView, person: PersonId) -> str:
+        where = self._ids.suspension(view.run.id, view.suspension.n)
+        return f"{self._ids.public_url}/a/{where}/{self._ids.person(person)}"
+
+
+class Linked:
+    """What ``links`` is in a ``with`` of a test."""
+
+    expression_fields: ClassVar[frozenset[str]] = frozenset({"resume", "cancel"})
+    expression_calls: ClassVar[frozenset[str]] = frozenset({"for"})
+
+    def __init__(self, addresses: TestAddresses, run: Run, n: int) -> None:
+        links = addresses.machine(run, n)
+        self.resume, self.cancel = links.resume, links.cancel
+
+    def expression_call(self, name: str, value: object) -> str:  # noqa: ARG002 - there is only one name
+        return f"{self.resume.replace('/r/', '/a/')}/{handle_of(value)}"
+
+
 class RecordingPerformer:
     """``flows.runner.Performer`` for tests: answers from a script, and remembers each call.
 
@@ -62,32 +97,45 @@ class RecordingPerformer:
         self.actions = dict(actions)
         self.calls: list[Call] = []
         self.folders: Mapping[str, Path] = {}
+        self.sessions: Sessions
+        self.addresses: TestAddresses
         self._functions = functions
         self._vault = vault
         self._ids = ids
 
-    async def perform(self, brief: Brief, call: ActionCall) -> Json:
+    async def perform(self, brief: Brief, call: ActionCall) -> Performed:
         hidden = unseal(brief, self._vault)
         try:
-            return masked(await self._perform(brief, call, hidden), hidden.values())
+            done = await self._perform(brief, call, hidden)
+            rerun = done.rerun
+            if rerun is not None:
+                rerun = replace(rerun, context=masked(rerun.context, hidden.values()))
+            return Performed(masked(done.output, hidden.values()), rerun)
         except ActionError as error:
             raise masked_error(error, hidden.values()) from None
 
-    async def _perform(self, brief: Brief, call: ActionCall, hidden: Mapping[str, str]) -> Json:
+    async def _perform(self, brief: Brief, call: ActionCall, hidden: Mapping[str, str]) -> Performed:
         step = brief.step.step
-        values = context(brief.step, in_clear(brief, hidden), self._ids)
+        values = dict(_values(brief, in_clear(brief, hidden), self._ids))
+        if step.suspending is not None and brief.row.suspension is not None:
+            values["links"] = Linked(self.addresses, brief.known.run, brief.row.suspension)
         try:
             params = brief.step.params.render(values)
         except ExpressionError as error:
             raise ActionError(f"{'.'.join(['with', *map(str, error.where)])}: {error}") from None
         name = step.action
         assert name is not None  # only steps with an action are performed
-        self.calls.append(Call(name, step.id, deepcopy(params), call.key, call.attempt))
+        self.calls.append(Call(name, brief.path, deepcopy(params), call.key, call.attempt))
         if name not in self.actions and step.run is not None:
-            folder = self.folders.get(brief.plan.flow.flow, Path())
+            folder = self.folders.get(brief.step.scope.flow.flow, Path())
             told = {**values, "key": call.key, "attempt": call.attempt}
-            return await self._functions.call(name, folder, params, told, timeout=step.timeout)
-        return await _answer(self.actions.get(name), params)
+            session = self.sessions.of(brief, call)
+            return await self._functions.call(name, folder, params, told, timeout=step.timeout, session=session)
+        return Performed(await _answer(self.actions.get(name), params))
+
+
+def _values(brief: Brief, known: Known, ids: Ids) -> Context:
+    return context(brief.plan, brief.step, brief.path, known, ids, reads=brief.step.performing_reads)
 
 
 async def _answer(scripted: Any, params: Mapping[str, Json]) -> Json:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flows.context import Approver, Known, context
+from flows.context import Approver, Known, step_values
 from flows.ids import Ids
+from flows.plan import bare
 from flows.ports import Json
 from flows.run import Answer, Kind
 from flows.testing.recording import Call
@@ -32,6 +34,17 @@ class StepResult:
     comment: str | None
     timed_out: bool
     resumed: Mapping[str, Any] | None
+    dropped: bool
+    option: str | None
+    callback: Mapping[str, Any] | None
+    outcome: str | None
+    resume: Json
+    resumes: Sequence[Json]
+    round: int = 1
+
+
+def _indexes(path: str) -> list[int]:
+    return [int(index) for index in re.findall(r"\[(\d+)\]", path)]
 
 
 class FlowRun:
@@ -96,15 +109,21 @@ class FlowRun:
 
     @property
     def steps(self) -> Mapping[str, StepResult]:
-        """The steps that were reached, by id, in the order of the flow."""
+        """The steps that were reached, by their paths, in the order of the flow."""
         view = self.view
-        answers = {one.suspension.path: Answer(one.suspension, one.decisions) for one in view.suspensions}
-        known = Known(view.run, view.steps, answers, view.people)
-        values = context(view.plan.steps[-1], known, self._ids)["steps"]
+        answers = {one.suspension.path: Answer(one.suspension, one.decisions, one.callback) for one in view.suspensions}
+        known = Known(view.run, view.steps, answers, view.people, gathered=frozenset(view.steps))
+        order = {plan.path: place for place, plan in enumerate(view.plan.steps)}
+        rows = [row for row in view.steps.values() if not row.path.endswith("]")]
         return {
-            plan.path: StepResult(state=step.state.value, attempt=step.attempt, error=step.error, **values[plan.path])
-            for plan in view.plan.steps
-            if (step := view.steps.get(plan.path)) is not None
+            row.path: StepResult(
+                state=row.state.value,
+                attempt=row.attempt,
+                round=row.round,
+                error=row.error,
+                **step_values(view.plan, row.path, known),
+            )
+            for row in sorted(rows, key=lambda row: (order[bare(row.path)], _indexes(row.path)))
         }
 
     def calls(self, action: str | None = None) -> list[Call]:
@@ -114,7 +133,7 @@ class FlowRun:
 
     def suspension(self, step: str | None = None) -> SuspensionView:
         """What people are asked by ``step``; without it, what the run waits for, or waited for last."""
-        asked = [one for one in self.view.suspensions if one.suspension.kind is not Kind.DELAY]
+        asked = [one for one in self.view.suspensions if one.suspension.kind not in (Kind.DELAY, Kind.RERUN)]
         if step is not None:
             asked = [one for one in asked if one.suspension.path == step]
         found = [one for one in asked if one.open] or asked[-1:]

@@ -13,7 +13,8 @@ import hashlib
 import json
 import re
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import unquote, urlencode
@@ -56,6 +57,18 @@ _OURS = frozenset(
 
 Scalar = str | int | float | bool | None
 
+_NOWHERE = URL("http://base.invalid")
+
+
+def check_header(name: str, text: str) -> None:
+    """Return if a header may be sent like this. Raises ``ValueError``, without the value: it may be a key."""
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ValueError(f"{name!r} is no name for a header")
+    if name.lower() in _OURS:
+        raise ValueError(f"{name} is set by Signoff itself")
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
+        raise ValueError(f"the value of {name} has a line break or another control character")
+
 
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
@@ -64,9 +77,9 @@ def _upper(value: object) -> object:
 class HttpRequestParams(BaseModel):
     """``with`` of ``http.request``.
 
-    At most one of ``json``, ``form`` and ``body``. ``timeout`` is in seconds and covers everything, redirects
-    included. With ``expect``, exactly those statuses succeed; without it everything below 400 does. A redirect that
-    is expected is not followed.
+    ``url`` may be a path (``/orders``) where the step's connection has a base. At most one of ``json``, ``form`` and
+    ``body``. ``timeout`` is in seconds and covers everything, redirects included. With ``expect``, exactly those
+    statuses succeed; without it everything below 400 does. A redirect that is expected is not followed.
     """
 
     # Values may be secrets, so neither an error nor a repr repeats them.
@@ -89,7 +102,7 @@ class HttpRequestParams(BaseModel):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         try:
-            parse(value)
+            parse(value, _NOWHERE if is_path(value) else None)
         except ValueError:
             raise ValueError("is no http or https address") from None
         return value
@@ -98,12 +111,7 @@ class HttpRequestParams(BaseModel):
     @classmethod
     def _are_headers(cls, value: dict[str, str | int | float]) -> dict[str, str | int | float]:
         for name, text in value.items():
-            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-                raise ValueError(f"{name!r} is no name for a header")
-            if name.lower() in _OURS:
-                raise ValueError(f"{name} is set by Signoff itself")
-            if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", str(text)):
-                raise ValueError(f"the value of {name} has a line break or another control character")
+            check_header(name, str(text))
         return value
 
     @model_validator(mode="after")
@@ -116,6 +124,44 @@ class HttpRequestParams(BaseModel):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a connection's requests go, and what goes with each of them. ``url`` has no query and no fragment.
+
+    ``headers`` are for that place only: an address of another origin is refused, and a redirect leaves them behind.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def address(self, url: str) -> URL:
+        """The address that a step means. Raises ``ActionError`` where it is none of this place's."""
+        base = URL(self.url)
+        try:
+            found = parse(f"{str(base).rstrip('/')}{url}" if is_path(url) else url)
+        except ValueError:
+            raise ActionError("The address of the request is none.") from None
+        # The path is compared too: what others offer beside it, on the same host, is somebody else's.
+        if _origin(found) != _origin(base) or not _below(found, base):
+            raise ActionError(f"{place(found)} does not belong to the connection, whose base is {place(base)}.")
+        return found
+
+
+def is_path(url: str) -> bool:
+    """Whether it is the path of an address that a connection begins; ``//host`` begins a new one."""
+    return url.startswith("/") and not url.startswith("//")
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    # yarl's own tells a port that is written from the same one that is not.
+    return url.scheme, url.raw_host, url.port
+
+
+def _below(url: URL, base: URL) -> bool:
+    own = base.path.rstrip("/")
+    return not own or url.path == own or url.path.startswith(f"{own}/")
+
+
 @dataclass(slots=True)
 class _Progress:
     """How far a hop came; the client library's trace fills it in."""
@@ -126,10 +172,11 @@ class _Progress:
 class HttpRequest:
     """Performs ``http.request``.
 
-    ``allow_private`` and ``allowed_hosts`` (host names, addresses, CIDR blocks) say what may be reached besides public
-    addresses; the hosts are for flows, so a redirect from another host does not lead to them. ``max_body`` is in bytes. ``resolver`` answers name lookups (the system does by default) and belongs to
-    this object from then on; ``ssl_context`` replaces the system's certificates. Raises ``ConfigError`` where
-    ``allowed_hosts`` makes no sense. Call ``close()`` in the end.
+    ``base`` is a connection's. ``allow_private`` and ``allowed_hosts`` (host names, addresses, CIDR blocks) say what may
+    be reached besides public addresses; the hosts are for flows, so a redirect from another host does not lead to them.
+    ``max_body`` is in bytes. ``resolver`` answers name lookups (the system does by default) and belongs to this object
+    from then on; ``ssl_context`` replaces the system's certificates. Raises ``ConfigError`` where ``allowed_hosts``
+    makes no sense. Call ``close()`` in the end.
     """
 
     name: ClassVar[str] = "http.request"
@@ -138,12 +185,14 @@ class HttpRequest:
     def __init__(
         self,
         *,
+        base: Base | None = None,
         allow_private: bool = False,
         allowed_hosts: frozenset[str] = frozenset(),
         max_body: int = MAX_BODY,
         resolver: AbstractResolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        self._base = base
         self._rules = AddressRules.parse(allow_private=allow_private, allowed_hosts=allowed_hosts)
         self._rules_elsewhere = AddressRules(allow_private=allow_private)
         self._max_body = max_body
@@ -164,7 +213,7 @@ class HttpRequest:
         and where no answer came; uncertain where a method that is not idempotent was sent and no answer came. An
         idempotent request whose connection breaks is sent a second time at once, by aiohttp; no other ever is.
         """
-        hop = _first_hop(params, call.key)
+        hop = _first_hop(params, call.key, self._base)
         rules = self._rules
         progress = _Progress()
         answered = False
@@ -246,9 +295,13 @@ async def _note_sending(
     context.trace_request_ctx.sending = True
 
 
-def _first_hop(params: HttpRequestParams, key: str) -> Hop:
-    url = parse(params.url).with_fragment(None)
-    headers = {name.lower(): str(value) for name, value in params.headers.items()}
+def _first_hop(params: HttpRequestParams, key: str, base: Base | None) -> Hop:
+    if base is None and is_path(params.url):
+        raise ActionError("The url is a path alone; write the whole address, or name a connection that has a base.")
+    url = (parse(params.url) if base is None else base.address(params.url)).with_fragment(None)
+    own = {name.lower(): value for name, value in base.headers.items()} if base is not None else {}
+    # What the connection says wins: a flow must not send somebody else's word in place of an account's.
+    headers = {name.lower(): str(value) for name, value in params.headers.items()} | own
     if url.raw_user is not None or url.raw_password is not None:
         pair = f"{unquote(url.raw_user or '')}:{unquote(url.raw_password or '')}"
         headers.setdefault("authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flows.ports import Json
 from integrations.sandbox.blocks import Block
-from integrations.sandbox.members import Channel, User
+from integrations.sandbox.members import Channel, User, UserGroup
 from integrations.sandbox.message import Message
 from integrations.sandbox.view import StateValues, View
 from integrations.sandbox.workspace import Workspace
 
 VERIFICATION_TOKEN = "unused"  # noqa: S105 - Slack's deprecated field, which is in every payload; signatures count
+_LISTED = 500  # "the users field is truncated at 500"
 
 
 def interaction(sort: str, workspace: Workspace, user: User) -> dict[str, Json]:
@@ -133,6 +134,56 @@ def command(
         "is_enterprise_install": "false",
         "response_url": response_url,
         "trigger_id": trigger_id,
+    }
+
+
+def user_changed(workspace: Workspace, user: User) -> dict[str, Json]:
+    """The inner event when a user's record has changed: all of it, as it is now."""
+    now = workspace.clock.now()
+    return {
+        "type": "user_change",
+        "user": user.as_json(with_email=True, now=now),
+        "cache_ts": int(now.timestamp()),
+        "event_ts": workspace.new_ts(),
+    }
+
+
+def group_updated(workspace: Workspace, group: UserGroup) -> dict[str, Json]:
+    """The inner event when a user group has changed in any way; a disabled one has a ``date_delete``."""
+    now = int(workspace.clock.now().timestamp())
+    subteam: dict[str, Json] = {
+        "id": group.id,
+        "team_id": workspace.id,
+        "is_usergroup": True,
+        "is_subteam": True,
+        "name": group.name,
+        "description": "",
+        "handle": group.handle,
+        "is_external": False,
+        "date_update": now,
+        "date_delete": now if group.disabled else 0,
+        "users": group.users[:_LISTED],
+        "user_count": len(group.users),
+    }
+    return {"type": "subteam_updated", "subteam": subteam, "event_ts": workspace.new_ts()}
+
+
+def members_changed(workspace: Workspace, group: UserGroup, before: Sequence[str]) -> dict[str, Json]:
+    """The inner event when a user group has other members than ``before``: who came, and who went."""
+    added = [user for user in group.users if user not in before]
+    removed = [user for user in before if user not in group.users]
+    now = int(workspace.clock.now().timestamp())
+    return {
+        "type": "subteam_members_changed",
+        "subteam_id": group.id,
+        "team_id": workspace.id,
+        "date_previous_update": now,
+        "date_update": now,
+        "added_users": added,
+        "added_users_count": len(added),
+        "removed_users": removed,
+        "removed_users_count": len(removed),
+        "event_ts": workspace.new_ts(),
     }
 
 

@@ -10,7 +10,9 @@ from typing import Literal, Self, TypeVar
 from aiohttp import web
 
 from flows.clock import Clock, SystemClock
-from integrations.sandbox.bot_line import BotLine
+from flows.ports import Json
+from integrations.sandbox import payloads
+from integrations.sandbox.bot_line import Answer, BotLine
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.faults import Calls, Faults
 from integrations.sandbox.gate import Gate
@@ -230,6 +232,29 @@ class Sandbox:
     def person(self, name: str) -> Human:
         """By short name; people of further workspaces as ``name@domain``."""
         return self.people[name]
+
+    async def deactivate(self, person: Human) -> Answer:
+        """Somebody leaves the workspace: an administrator deactivates their account, and the bot is told."""
+        person.user.deleted = True
+        return await self._tell(person.workspace, payloads.user_changed(person.workspace, person.user))
+
+    async def change_group(
+        self, handle: str, members: Iterable[Human], *, disabled: bool = False, workspace: Workspace | None = None
+    ) -> list[Answer]:
+        """A user group gets these members, or is disabled; the bot is told as Slack tells it, which is twice."""
+        home = workspace or self.workspace
+        group = next(group for group in home.groups.values() if group.handle == handle)
+        before = group.users
+        group.users = [member.id for member in members]
+        group.disabled = disabled
+        told = [payloads.group_updated(home, group)]
+        if group.users != before:
+            told.append(payloads.members_changed(home, group, before))
+        return [await self._tell(home, each) for each in told]
+
+    async def _tell(self, workspace: Workspace, inner: dict[str, Json]) -> Answer:
+        body = payloads.event(workspace, inner, event_time=int(self.clock.now().timestamp()))
+        return await self.line.deliver("events_api", inner["type"], body)
 
     def new_token(
         self,

@@ -237,12 +237,21 @@ class Workspace:
         )
 
     def change_view(self, view: View, content: dict[str, Json]) -> None:
-        """Replace a view's content; what was typed into inputs that are still there stays."""
+        """Replace a view's content; what was typed into inputs that are still there stays.
+
+        They are the same where block id and action id are (slackapi/bolt-js#290); an initial value does not replace it.
+        """
         view.content = content
         view.hash = self.new_hash()
         view.errors = {}
-        kept = {block["block_id"] for block in view.blocks}
-        view.values = {block_id: state for block_id, state in view.values.items() if block_id in kept}
+        kept = {
+            (block["block_id"], element["action_id"]) for block, element in view.elements() if "action_id" in element
+        }
+        typed = {
+            block_id: {action_id: state for action_id, state in states.items() if (block_id, action_id) in kept}
+            for block_id, states in view.values.items()
+        }
+        view.values = {block_id: states for block_id, states in typed.items() if states}
         self.changes.notify()
 
     def all_views(self) -> list[View]:

@@ -1,4 +1,5 @@
-"""The actions ``slack.post_message`` and ``slack.send_direct_message``: a flow says something in Slack."""
+"""The actions ``slack.post_message``, ``slack.send_direct_message`` and ``slack.update_message``: a flow says something
+in Slack, and takes it back."""
 
 from __future__ import annotations
 
@@ -15,12 +16,13 @@ from integrations.slack.client import SlackClient
 from integrations.slack.delivery import Message, deliver, permalink
 from integrations.slack.directory import SlackDirectory
 from integrations.slack.failures import SlackError
-from integrations.slack.text import POSTED_TEXT, clip
+from integrations.slack.text import POSTED_TEXT, UPDATED_TEXT, clip
 
 _BLOCKS = 50  # Slack's limit for one message
 _RECIPIENTS = 100  # one message each, at about one a second
 
-_CHANNEL = re.compile(r"#[^\s#@,<>&]{1,80}|[CDG][A-Z0-9]{6,}")
+_CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{6,}")
+_CHANNEL = re.compile(rf"#[^\s#@,<>&]{{1,80}}|{_CHANNEL_ID.pattern}")
 _USER = re.compile(r"(?:[TE][A-Z0-9]{2,20}/)?([UW][A-Z0-9]{2,20})")
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[A-Za-z0-9.-]{1,253}")
 _THREAD = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
@@ -29,6 +31,13 @@ _THREAD = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 def _channel(value: str) -> str:
     if not _CHANNEL.fullmatch(value):
         raise ValueError("is no channel; write #vacation or a channel id like C024BE91L")
+    return value
+
+
+def _place(value: str) -> str:
+    if not _CHANNEL_ID.fullmatch(value):
+        # Slack changes messages by the channel's id alone.
+        raise ValueError("is no channel id like C024BE91L; the output of the step that posted has it as 'channel'")
     return value
 
 
@@ -41,7 +50,8 @@ def _recipient(value: str) -> str:
     raise ValueError("is nobody; write a mail address or a Slack user id like U024BE7LH")
 
 
-def _said(value: str) -> str:
+def said(value: str) -> str:
+    """A text that Slack posts. Raises ``ValueError``."""
     if not value.strip():
         raise ValueError("is empty; Slack posts no empty message")
     return value
@@ -65,7 +75,7 @@ class _Said(BaseModel):
     # Texts may hold what an error must not repeat.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    text: Annotated[str, AfterValidator(_said)] = Field(repr=False)
+    text: Annotated[str, AfterValidator(said)] = Field(repr=False)
     blocks: list[dict[str, Json]] | None = Field(default=None, max_length=_BLOCKS, repr=False)
 
 
@@ -74,6 +84,14 @@ class PostMessageParams(_Said):
 
     channel: Annotated[str, AfterValidator(_channel)]
     thread_ts: Annotated[str, AfterValidator(_thread)] | None = None
+
+
+class UpdateMessageParams(_Said):
+    """``with`` of ``slack.update_message``: ``channel`` and ``ts`` of one of the bot's own messages, as the step's output
+    has them that posted it. Without ``blocks`` the message has none any more."""
+
+    channel: Annotated[str, AfterValidator(_place)]
+    ts: Annotated[str, AfterValidator(_thread)]
 
 
 class SendDirectMessageParams(_Said):
@@ -135,12 +153,29 @@ class SendDirectMessage:
         return await self._slack.open_direct(user.id)
 
 
-def _fitting(text: str) -> str:
+class UpdateMessage:
+    """Performs ``slack.update_message``. The client stays its owner's to close."""
+
+    name: ClassVar[str] = "slack.update_message"
+    params: ClassVar[type[BaseModel]] = UpdateMessageParams
+
+    def __init__(self, slack: SlackClient) -> None:
+        self._slack = slack
+
+    async def perform(self, call: ActionCall, params: UpdateMessageParams) -> Json:  # noqa: ARG002 - twice is as once
+        """As ``slack.post_message``. Raises ``SlackError``: ``cant_update_message`` for somebody else's message,
+        ``message_not_found`` for one that is gone."""
+        text = _fitting(params.text, UPDATED_TEXT)
+        await self._slack.update(params.channel, params.ts, text=text, blocks=params.blocks)
+        return await _output(self._slack, Posted(params.channel, params.ts))
+
+
+def _fitting(text: str, limit: int = POSTED_TEXT) -> str:
     """The text, or as much as Slack shows, with a note of how much is missing."""
-    if len(text) <= POSTED_TEXT:
+    if len(text) <= limit:
         return text
-    note = f"\n(cut: Slack shows {POSTED_TEXT:,} of {len(text):,} characters)"
-    return clip(text, POSTED_TEXT - len(note)) + note
+    note = f"\n(cut: Slack shows {limit:,} of {len(text):,} characters)"
+    return clip(text, limit - len(note)) + note
 
 
 async def _output(slack: SlackClient, posted: Posted) -> dict[str, Json]:

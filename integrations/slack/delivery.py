@@ -41,14 +41,22 @@ class _Open:
 async def deliver(
     slack: SlackClient, call: ActionCall, places: Sequence[str], message: Message, *, now: Callable[[], datetime]
 ) -> list[Posted]:
-    """Post ``message`` to each of ``places`` (channel ids or ``#names``, each once), in order.
+    """Post ``message`` to each of ``places`` (channel ids or ``#names``, each once), in order. As ``deliver_each``."""
+    posted = await deliver_each(slack, call, dict.fromkeys(places, message), now=now)
+    return [posted[place] for place in places]
+
+
+async def deliver_each(
+    slack: SlackClient, call: ActionCall, messages: Mapping[str, Message], *, now: Callable[[], datetime]
+) -> dict[str, Posted]:
+    """Post to each place its message, in order. Returns where they are, also those that an earlier delivery posted.
 
     Raises ``SlackError`` at the first that fails. The same call with the memo that it left goes on from there. Where
     the bot may not read, a post of unknown end is posted again.
     """
     done = _done(call.memo)
     left_open = _left_open(call.memo)
-    for place in places:
+    for place, message in messages.items():
         if place in done:
             continue
         posted = None
@@ -56,7 +64,7 @@ async def deliver(
             with suppress(Untraceable):
                 posted = await _look(slack, call, left_open, message)
         done[place] = posted or await _post(slack, call, place, message, done, now)
-    return [done[place] for place in places]
+    return done
 
 
 async def _look(slack: SlackClient, call: ActionCall, begun: _Open, message: Message) -> Posted | None:

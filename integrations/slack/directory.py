@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from integrations.slack.answers import SlackUser
@@ -84,6 +84,27 @@ class SlackDirectory:
             return Reading(False, ids.read_at)
         user = await self._one_of(user_id, ids.value)
         return Reading(user.value is not None and user.value.full_member, min(ids.read_at, user.read_at))
+
+    async def group_ids(self) -> Mapping[str, str]:
+        """The ids of the user groups that there are, by handle (``@group``): what Slack's own mention of one takes."""
+        handles = await self._handles.get(None)
+        return {f"@{handle}": group_id for handle, group_id in handles.value.items()}
+
+    # -- what Slack tells of by itself
+
+    def forget_user(self, user_id: str, email: str | None = None) -> None:
+        """Something about the user has changed; ``email`` is their address now, where it is told."""
+        self._users.forget(user_id)
+        addresses = self._emails.kept_where(lambda user: user is not None and user.id == user_id)
+        self._emails.forget(*addresses, *([email.lower()] if email else []))
+
+    def forget_group(self, group_id: str) -> str | None:
+        """Something about the user group has changed: its members, its handle, or whether it is there. Returns the
+        handle (``@group``) under which it was known, if it was."""
+        handles = self._handles.last(None) or {}
+        self._handles.forget(None)
+        self._memberships.forget(group_id)
+        return next((f"@{handle}" for handle, known in handles.items() if known == group_id), None)
 
     async def _one_of(self, user_id: str, user_ids: Iterable[str]) -> Reading[SlackUser | None]:
         try:

@@ -36,8 +36,8 @@ _UNCLEAR = frozenset({"fatal_error", "internal_error", "service_unavailable", "u
 """Done or not: nobody knows."""
 
 _INVITE = "invite the bot with /invite @signoff"
-_TOKEN = "check SLACK_BOT_TOKEN"  # noqa: S105 - the name of a setting
-_REINSTALL = "the app is no longer installed; install it again and renew SLACK_BOT_TOKEN"
+_TOKEN = "check the bot token (SLACK_BOT_TOKEN, or its connection's)"  # noqa: S105 - a hint
+_REINSTALL = "the app is no longer installed; install it again and renew the bot token"
 _NOBODY_POSTS = "the channel lets only some people post; allow the bot there, or name another channel"
 _TOO_OLD = "Slack gives three seconds from the click to a modal, and each click opens one; click again"
 _HINTS = {

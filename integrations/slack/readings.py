@@ -72,14 +72,33 @@ class Readings(Generic[K, V]):
             self._kept = {key: kept for key, kept in self._kept.items() if now < kept.expires}
         self._kept[key] = _Kept(reading, now + self._ttl)
 
+    def forget(self, *keys: K) -> None:
+        """What was read of these may be wrong by now. Whoever asks from now on is told what a new call says."""
+        for key in keys:
+            self._kept.pop(key, None)
+            # Whoever waits for a call that began before the change is told what it says; nobody else is.
+            self._under_way.pop(key, None)
+
+    def last(self, key: K) -> V | None:
+        """What was read last for ``key``, however long ago; None where nothing was, or that has been forgotten."""
+        kept = self._kept.get(key)
+        return None if kept is None else kept.reading.value
+
+    def kept_where(self, fits: Callable[[V], bool]) -> list[K]:
+        """The keys of the readings, expired or not, whose value fits."""
+        return [key for key, kept in self._kept.items() if fits(kept.reading.value)]
+
     async def _renew(self, key: K) -> Reading[V]:
         # The instant before the call, so that a reading never claims to be younger than it is.
         read_at = self._now()
+        this = asyncio.current_task()
         try:
             reading = Reading(await self._read(key), read_at)
-            self.keep(key, reading)
+            if self._under_way.get(key) is this:
+                self.keep(key, reading)
         finally:
-            del self._under_way[key]
+            if self._under_way.get(key) is this:
+                del self._under_way[key]
         return reading
 
 

@@ -57,6 +57,25 @@ EXPENSE = Flow(
 )
 HELD = Flow(flow="held", steps=(Step(id="wait", hold=Hold(form=(StringField(name="why"),))), LOG))
 SHAKY = Flow(flow="shaky", steps=(Step(id="call", uses="http.request", with_={"url": "https://example.com"}), LOG))
+RELEASE = Flow(
+    flow="release",
+    owner=CAY,
+    inputs=(StringField(name="version", default="1.0"),),
+    steps=(
+        Step(
+            id="gate",
+            approval=Approval(
+                ask="Ship {{ inputs.version }}?",
+                approvers=(BOB, CAY),
+                quorum=2,
+                options=("canary", "everywhere"),
+                pre_approval="allow",
+            ),
+        ),
+        LOG,
+    ),
+    outputs={"how": "{{ steps.gate.option }}"},
+)
 LOST = ActionError("connection lost", uncertain=True)
 
 runner = CliRunner()
@@ -106,6 +125,7 @@ async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         EXPENSE,
         HELD,
         SHAKY,
+        RELEASE,
         people=[ANN, BOB, CAY],
         admins=[CAY],
         actions={"http.request": Turns(LOST, LOST, {"status": 200})},
@@ -146,13 +166,18 @@ def test_every_command_of_the_contract_is_there() -> None:
         "check",
         "demo",
         "serve",
+        "webhook",
         "run",
         "pending",
         "show",
         "approve",
         "reject",
+        "withdraw",
         "resume",
+        "pause",
         "cancel",
+        "drop",
+        "links",
         "effects",
         "retry",
         "skip",
@@ -168,6 +193,13 @@ def test_every_command_of_the_contract_is_there() -> None:
     ("arguments", "said"),
     [
         (["reject", "sus_1"], "Missing option '--reason'"),
+        (["approve"], "Missing argument"),
+        (["drop", "sus_1"], "Missing option '--reason'"),
+        (["drop", "run_1", "--reason", "x"], "`signoff show run_1` has the ids"),
+        (["resume", "run_1", "sus_1"], "resume the one, then the other"),
+        (["resume", "run_1", "-f", "a=b"], "a paused run takes no values"),
+        (["links", "run_1", ANN], "say --whole-run, or the step with --step"),
+        (["links", "run_1", ANN, "--whole-run", "--step", "ask"], "say --whole-run, or the step with --step"),
         (["run", "expense", "-i", "what"], "'what' is not name=value"),
         (["approve", "sus_1", "-f", "=1"], "'=1' is not name=value"),
         (["token", "create", "--person", "nobody"], "'nobody' is no mail address"),
@@ -240,6 +272,24 @@ def test_without_a_token_nobody_acts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "SIGNOFF_TOKEN is not set" in result.stderr
 
 
+def test_where_nobody_listens_the_sentences_say_what_to_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIGNOFF_TOKEN", "sgn_0123456789")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("SIGNOFF_PUBLIC_URL", url)
+
+    result = runner.invoke(app, ["pending"])
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"Signoff cannot be reached at {url}.",
+        "Is `signoff serve` running, and SIGNOFF_PUBLIC_URL right?",
+    ]
+
+
 # -- check ----------------------------------------------------------------------------------------------------
 
 GOOD = "flow: good\nsteps:\n  - {id: say, uses: log, with: {message: hello}}\n"
@@ -287,6 +337,30 @@ def test_check_finds_fault_with_a_folder_that_has_no_flow(tmp_path: Path) -> Non
     result = runner.invoke(app, ["check", str(tmp_path)])
 
     assert (result.exit_code, result.stderr) == (1, f"There is no flow at {tmp_path}.\n")
+
+
+# -- webhook --------------------------------------------------------------------------------------------------
+
+HOOKED = f"{GOOD}owner: {ANN}\ntriggers:\n  - {{webhook: push}}\n"
+
+
+def test_a_webhooks_secret_is_printed_alone_and_is_the_same_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("good.yml").write_text(HOOKED)
+    Path(".env").write_text("SIGNOFF_FLOWS=.\nSIGNOFF_SECRET_KEY=3q2-7w_Zk0yXc5Vb8NmL1pOiUuYtRrEeWwQqAaSsDdF\n")
+
+    first, again = (runner.invoke(app, ["webhook", "good", "push"]) for _ in range(2))
+    github = runner.invoke(app, ["webhook", "good", "push", "--github"])
+    wrong = runner.invoke(app, ["webhook", "good", "psuh"])
+
+    assert first.exit_code == 0, first.output
+    assert len(first.stdout.split()) == 1
+    assert first.stdout == again.stdout != github.stdout
+    assert "POST http://127.0.0.1:3000/hooks/good/push\n" in first.stderr.replace("localhost", "127.0.0.1")
+    assert wrong.exit_code == 2
+    assert "did you mean 'push'?" in wrong.stderr
 
 
 # -- runs -----------------------------------------------------------------------------------------------------
@@ -478,6 +552,131 @@ async def test_pending_lists_more_than_one_page(office: Office) -> None:
     assert len({one["id"] for one in json.loads(result.stdout)}) == 203
 
 
+async def test_K4_several_are_decided_and_told_one_by_one(office: Office) -> None:
+    await office.sits_down(ANN)
+    for what in ("one", "two", "three"):
+        await office.started("expense", f"what={what}")
+    await office.started("release")
+    await office.sits_down(BOB)
+    waiting = {one["ask"]: one["id"] for one in json.loads((await signoff("pending", "--json")).stdout)}
+    await signoff("reject", waiting["Pay for three?"], "--reason", "two are enough")
+
+    ids = [waiting["Pay for two?"], waiting["Ship 1.0?"], waiting["Pay for three?"], "sus_1", waiting["Pay for one?"]]
+    result = await signoff("approve", *ids, "-f", "amount=40", "--comment", "fine")
+    again = await signoff("approve", waiting["Pay for one?"], waiting["Pay for one?"])
+    await office.flows.settle()
+
+    told = [line.split("\t") for line in result.stdout.splitlines()]
+    assert result.exit_code == 1, result.output
+    assert [(id_, done) for id_, done, _ in told] == list(
+        zip(ids, ["done", "refused", "refused", "refused", "done"], strict=True)
+    )
+    assert told[1][2].startswith("option: must be one of canary, everywhere")
+    assert "rejected" in told[2][2].lower()
+    assert told[3][2] == "There is nothing here, or nothing that you may read."
+    assert result.stderr == "3 of 5 were refused.\n"
+    assert (again.exit_code, [line.split("\t")[1] for line in again.stdout.splitlines()]) == (0, ["no change"] * 2)
+    left = json.loads((await signoff("pending", "--json")).stdout)
+    assert [one["ask"] for one in left] == ["Ship 1.0?"]
+
+
+async def test_K8_a_form_is_never_bypassed_by_deciding_several(office: Office) -> None:
+    await office.sits_down(ANN)
+    runs = [await office.started("held") for _ in range(2)]
+    holds = [json.loads((await signoff("show", run, "--json")).stdout)["suspensions"][0]["id"] for run in runs]
+
+    without = await signoff("resume", *holds)
+    filled = await signoff("resume", *holds, "-f", "why=enough")
+
+    assert without.exit_code == 1
+    assert [line.split("\t")[2].split(":")[0] for line in without.stdout.splitlines()] == ["why", "why"]
+    assert filled.exit_code == 0
+    assert [line.split("\t")[1] for line in filled.stdout.splitlines()] == ["done", "done"]
+
+
+async def test_an_option_is_chosen_and_a_decision_is_taken_back(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("release")
+    await office.sits_down(BOB)
+    asked = await office.asked()
+
+    without = await signoff("approve", asked)
+    chosen = await signoff("approve", asked, "--option", "canary")
+    back = await signoff("withdraw", asked)
+    nothing = await signoff("withdraw", asked)
+    for who in (BOB, CAY):
+        await office.sits_down(who, "read,decide")
+        last = await signoff("approve", asked, "--option", "everywhere")
+    await office.flows.settle()
+    await office.sits_down(ANN)
+    shown = await signoff("show", run)
+
+    assert without.exit_code == 1
+    assert without.stderr.splitlines()[1].strip().startswith("option: ")
+    assert "options:" in chosen.stdout
+    assert (chosen.exit_code, back.exit_code, nothing.exit_code, last.exit_code) == (0, 0, 1, 0)
+    assert back.stdout.endswith("Your answer is taken back.\n")
+    lines = [line.split(maxsplit=1) for line in shown.stdout.splitlines() if line]
+    assert ["outputs.how:", "everywhere"] in lines
+    assert ["decided:", "approve (everywhere) by Bob"] in lines
+
+
+async def test_a_wait_is_dropped_by_the_owner_of_the_flow_and_never_counts_as_approved(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("release")
+    await office.sits_down(BOB)
+    asked = await office.asked()
+
+    others = await signoff("drop", asked, "--reason", "in the way")
+    await office.sits_down(CAY, "read,decide")
+    dropped = await signoff("drop", asked, "--reason", "Bob is away")
+    await office.flows.settle()
+    again = await signoff("drop", asked, "--reason", "once more")
+
+    assert (others.exit_code, dropped.exit_code, again.exit_code) == (1, 0, 1)
+    assert dropped.stdout.startswith(f"{asked} is dropped; {run} is ")
+    (closed,) = json.loads((await signoff("show", run, "--json")).stdout)["answered"]
+    assert (closed["status"], closed["closed"]["reason"], closed["approvals"]) == ("dropped", "Bob is away", 0)
+
+
+async def test_K3_a_run_is_paused_and_goes_on_by_hand(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("expense", "what=a chair")
+
+    paused = await signoff("pause", run)
+    twice = await signoff("pause", run)
+    shown = await signoff("show", run)
+    resumed = await signoff("resume", run)
+    again = await signoff("resume", run)
+
+    assert (paused.exit_code, twice.exit_code, resumed.exit_code, again.exit_code) == (0, 1, 0, 1)
+    assert paused.stdout == f"{run} is paused. `signoff resume {run}` lets it go on.\n"
+    assert any(line.startswith("paused:") and "by Ann" in line for line in shown.stdout.splitlines())
+    assert resumed.stdout == f"{run}\tdone\tIt is waiting.\n"
+    assert again.stdout.startswith(f"{run}\trefused\t")
+
+
+async def test_W9_a_personal_link_is_made_by_an_admin_with_a_scope_of_its_own(office: Office) -> None:
+    await office.sits_down(ANN)
+    run = await office.started("release")
+    await office.sits_down(CAY, "read,admin,start,decide")
+    without = await signoff("links", run, BOB, "--step", "gate")
+    await office.sits_down(CAY, "links")
+
+    made = await signoff("links", run, BOB, "--step", "gate")
+    whole = await signoff("links", run, BOB, "--whole-run")
+    nobody = await signoff("links", run, "@leads", "--whole-run")
+
+    assert without.exit_code == 1
+    assert without.stderr == "This takes a token with the scope links.\n"
+    assert made.exit_code == whole.exit_code == 0, made.output + whole.output
+    assert "/a/" in made.stdout
+    assert "/p/" in whole.stdout
+    assert made.stderr.startswith("Whoever opens it acts as Bob, until ")
+    assert nobody.exit_code == 1
+    assert nobody.stderr.splitlines()[1].startswith("  person: ")
+
+
 # -- effects --------------------------------------------------------------------------------------------------
 
 
@@ -530,7 +729,10 @@ async def test_S10_a_token_is_stored_as_a_hash_acts_within_its_scopes_and_is_wor
     assert beyond.stderr == "This takes a token with the scope decide.\n"
     assert (revoked.stdout, again.stdout) == (f"{id_} is revoked.\n", f"{id_} was revoked before.\n")
     assert (after.exit_code, after.stdout) == (1, "")
-    assert "SIGNOFF_TOKEN is not good" in after.stderr
+    assert after.stderr.splitlines() == [
+        "The token is not good: mistyped, expired or revoked. `signoff token create` makes a new one.",
+        "SIGNOFF_TOKEN holds the token.",
+    ]
     with sqlite3.connect(tmp_path / "office.db") as connection:
         rows = connection.execute("SELECT hash, expires_at - created_at FROM tokens").fetchall()
     connection.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from bot.connections import GmailConnection, HttpConnection, SlackConnection
 from bot.settings import Settings
 from bot.tokens import PREFIX
 from flows.errors import ConfigError
@@ -15,7 +17,7 @@ from flows.errors import ConfigError
 KEY = "3q2-7w_Zk0yXc5Vb8NmL1pOiUuYtRrEeWwQqAaSsDdF"
 OTHER = "Zx9-Cv8_Bn7Mm6Ll5Kk4Jj3Hh2Gg1Ff0DdSsAaQqWwE"
 
-# Every setting of the public contract, and the two that commands and http.request take.
+# Every setting of the public contract, and those that commands, http.request and further accounts take.
 CONTRACT = {
     "SIGNOFF_DATABASE",
     "SIGNOFF_FLOWS",
@@ -34,6 +36,8 @@ CONTRACT = {
     "GMAIL_TOKEN",
     "SIGNOFF_TOKEN",
     "SIGNOFF_HTTP_ALLOW",
+    "SIGNOFF_CONNECTIONS",
+    "SIGNOFF_CONNECTIONS_FILE",
 }
 
 
@@ -277,3 +281,153 @@ def test_mail_links_that_lead_to_this_machine_are_warned_about() -> None:
 )
 def test_what_is_probably_not_meant_is_warned_about(env: Mapping[str, str], start: str) -> None:
     assert [one for one in Settings.load(env).warnings() if one.startswith(start)] != []
+
+
+# -- connections
+
+
+CONNECTIONS = {
+    "ops": {"type": "slack", "bot_token": "xoxb-ops"},
+    "billing": {"type": "gmail", "sender": "Billing <billing@example.com>", "token": "ya29.b"},
+    "orders": {"type": "http", "base_url": "https://orders.example.com/v1/", "headers": {"X-Key": "s3cret"}},
+}
+
+AS_YAML = """
+ops: {type: slack, bot_token: xoxb-ops}
+billing: {type: gmail, sender: Billing <billing@example.com>, token: ya29.b}
+orders:
+  type: http
+  base_url: https://orders.example.com/v1/
+  headers: {X-Key: s3cret}
+"""
+
+AS_TOML = """
+[ops]
+type = "slack"
+bot_token = "xoxb-ops"
+[billing]
+type = "gmail"
+sender = "Billing <billing@example.com>"
+token = "ya29.b"
+[orders]
+type = "http"
+base_url = "https://orders.example.com/v1/"
+headers = { X-Key = "s3cret" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("c.yml", AS_YAML), ("c.toml", AS_TOML), ("c.json", json.dumps(CONNECTIONS)), (None, json.dumps(CONNECTIONS))],
+)
+def test_further_accounts_come_from_a_setting_or_a_file(tmp_path: Path, name: str | None, text: str) -> None:
+    file = tmp_path / (name or "unused")
+    file.write_text(text)
+    env = {"SIGNOFF_CONNECTIONS_FILE": str(file)} if name else {"SIGNOFF_CONNECTIONS": text}
+
+    settings = Settings.load(env)
+
+    assert settings.connection_names == {"gmail": ("billing",), "http": ("orders",), "slack": ("ops",)}
+    ops, billing, orders = settings.connections.values()
+    assert isinstance(ops, SlackConnection)
+    assert isinstance(billing, GmailConnection)
+    assert isinstance(orders, HttpConnection)
+    assert (ops.secrets, billing.secrets, orders.secrets) == (("xoxb-ops",), ("ya29.b",), ("s3cret",))
+    assert orders.base_url == "https://orders.example.com/v1"
+    assert not any(secret in repr(settings) for secret in ("xoxb-ops", "ya29.b", "s3cret"))
+
+
+def test_everything_that_is_wrong_with_connections_is_told_at_once_and_without_its_secrets(tmp_path: Path) -> None:
+    no_address = "must be an address like https://signoff.example.com, without user, query and fragment."
+
+    told = problems(
+        {
+            "SIGNOFF_PORT": "99999",
+            "SIGNOFF_CONNECTIONS": json.dumps(
+                {
+                    "Ops": {"type": "slack", "bot_token": "xoxb-1"},
+                    "a": {"type": "slack", "bot_token": "hunter2"},
+                    "b": {"type": "gmail", "sender": "nobody", "token": "hunter2"},
+                    "c": {"type": "gmail", "sender": "bot@example.com"},
+                    "d": {"type": "http", "base_url": "orders", "headers": {"Host": "hunter2"}},
+                    "e": {"type": "http", "url": "https://hunter2.example.com"},
+                    "f": {"type": "jira"},
+                    "g": {"type": "http", "base_url": "https://a.example", "headers": {"X": "hunter2\r\nY: 1"}},
+                    "h": {"bot_token": "hunter2"},
+                    "i": "hunter2",
+                    "j": {"type": "gmail", "sender": "b@example.com", "credentials": str(tmp_path / "gone.json")},
+                }
+            ),
+        }
+    )
+
+    assert told == (
+        "SIGNOFF_PORT must be a number from 1 to 65535.",
+        "SIGNOFF_CONNECTIONS: Ops is no name: those are small letters, digits and _, like billing_eu.",
+        "SIGNOFF_CONNECTIONS: a.bot_token is no bot token: those start with xoxb-.",
+        "SIGNOFF_CONNECTIONS: b.sender 'nobody' is no mail address.",
+        "SIGNOFF_CONNECTIONS: c has nothing to send with: it needs credentials.",
+        f"SIGNOFF_CONNECTIONS: d.base_url {no_address}",
+        "SIGNOFF_CONNECTIONS: d.headers Host is set by Signoff itself.",
+        "SIGNOFF_CONNECTIONS: e.base_url is missing.",
+        "SIGNOFF_CONNECTIONS: e.url is no key of a http connection, which takes type, base_url, headers.",
+        "SIGNOFF_CONNECTIONS: f needs a type: slack, gmail, http.",
+        "SIGNOFF_CONNECTIONS: g.headers the value of X has a line break or another control character.",
+        "SIGNOFF_CONNECTIONS: h needs a type: slack, gmail, http.",
+        "SIGNOFF_CONNECTIONS: i is no mapping with a type: slack, gmail, http.",
+        f"SIGNOFF_CONNECTIONS: j.credentials {tmp_path / 'gone.json'} cannot be read: No such file or directory.",
+    )
+    assert "hunter2" not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"ops": {"type": "slack", "bot_token": "hunter2"', "is not JSON"),
+        ('["hunter2"]', "must be a mapping like"),
+        ("hunter2", "is not JSON (at character 1)"),
+    ],
+)
+def test_connections_that_are_no_json_are_refused_without_repeating_them(text: str, said: str) -> None:
+    (told,) = problems({"SIGNOFF_CONNECTIONS": text})
+
+    assert told.startswith(f"SIGNOFF_CONNECTIONS {said}")
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("c.yml", "ops: {type: slack, bot_token: hunter2", "is not YAML (line"),
+        ("c.yml", "ops: 1\nops: hunter2", "is not YAML (line"),
+        ("c.yml", "- hunter2", "must be a mapping of names to connections."),
+        ("c.toml", "ops = hunter2", "is not TOML."),
+        ("c.yml", "ops: {type: slack}", "ops.bot_token is missing."),
+    ],
+)
+def test_a_connections_file_with_a_fault_is_named_without_its_secrets(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    (told,) = problems({"SIGNOFF_CONNECTIONS_FILE": str(file)})
+
+    assert told.startswith("SIGNOFF_CONNECTIONS_FILE: ")
+    assert said in told
+    assert "hunter2" not in told
+
+
+def test_a_connections_file_that_is_not_there_is_told_once(tmp_path: Path) -> None:
+    (told,) = problems({"SIGNOFF_CONNECTIONS_FILE": str(tmp_path / "gone.yml")})
+
+    assert told == f"SIGNOFF_CONNECTIONS_FILE {tmp_path / 'gone.yml'} cannot be read: No such file or directory."
+
+
+def test_connections_are_set_in_one_place(tmp_path: Path) -> None:
+    file = tmp_path / "c.yml"
+    file.write_text(AS_YAML)
+
+    (told,) = problems({"SIGNOFF_CONNECTIONS_FILE": str(file), "SIGNOFF_CONNECTIONS": "{}"})
+
+    assert told == "SIGNOFF_CONNECTIONS and SIGNOFF_CONNECTIONS_FILE are both set; set one of them."

@@ -1,4 +1,4 @@
-"""A process to be killed: plays one flow with two approvals on a database file, and dies where it is told to.
+"""A process to be killed: plays a flow on a database file, and dies where it is told to.
 
 ``driver.py sweep`` kills one life after the other at every point of a kind, lets a second life go on, and
 prints what came of it, a line of JSON for each point. ``driver.py serve`` stops as a service does, on SIGTERM.
@@ -61,6 +61,62 @@ TWO_WAITS = Flow(
     ),
 )
 """An action, a wait for two people, an action that fails once, a wait for one, an action."""
+
+CHILD = Flow.model_validate(
+    {
+        "flow": "child",
+        "inputs": [{"name": "who", "type": "string"}],
+        "steps": [
+            {"id": "inner", "uses": "log", "with": {"who": "{{ inputs.who }}"}},
+            {"id": "wait", "approval": {"approvers": ["{{ inputs.who }}"], "via": ["gmail"]}},
+        ],
+        "outputs": {"said": "{{ steps.wait.approved }}"},
+        "finally": [{"id": "sweep", "uses": "log"}],
+    }
+)
+TREE = Flow.model_validate(
+    {
+        "flow": "tree",
+        "steps": [
+            {"id": "build", "uses": "log"},
+            {
+                "id": "each",
+                "for_each": [BOB, CAY],
+                "concurrency": 2,
+                "steps": [
+                    {"id": "ask", "approval": {"approvers": ["{{ item }}"], "via": ["gmail"], "timeout": "12h"}},
+                    {"id": "tell", "uses": "log", "with": {"index": "{{ index }}", "who": "{{ approvers | join }}"}},
+                ],
+            },
+            {
+                "id": "both",
+                "parallel": {
+                    "left": [{"id": "send", "uses": "log", "with": {"to": "{{ links.resume }}"}, "callback": {}}],
+                    "right": [{"id": "sub", "flow": "child", "with": {"who": DAN}}],
+                },
+            },
+            {
+                "id": "ship",
+                "uses": "log",
+                "retry": {"max": 1, "delay": "1s"},
+                "with": {
+                    "told": "{{ steps.each.output | map(attribute='who') | list }}",
+                    "called": "{{ steps.send.callback.body.ok }}",
+                    "said": "{{ steps.sub.output.said }}",
+                },
+            },
+        ],
+        "finally": [{"id": "clean", "uses": "log", "with": {"how": "{{ run.outcome }}"}}],
+    }
+)
+"""A loop over two waits at the same time, a machine that calls back beside a child flow, and what always runs."""
+
+FLOWS = {"two_waits": (TWO_WAITS,), "tree": (TREE, CHILD)}
+PLAYS: dict[str, list[tuple[str, str | None]]] = {
+    "two_waits": [("ask", BOB), ("ask", CAY), ("confirm", DAN)],
+    "tree": [("each[0].ask", BOB), ("each[1].ask", CAY), ("both.left.send", None), ("both.right.sub.wait", DAN)],
+}
+"""Who answers what, in which order; nobody is a machine."""
 
 
 # -- where to die ---------------------------------------------------------------------------------------------
@@ -138,11 +194,14 @@ class World:
         self._journal, self._store = journal, store
 
     async def perform(self, brief: Brief, call: ActionCall) -> Json:
-        path = brief.step.path
+        path = brief.path
         self._journal.write("action", call.key)
         if path == "ship" and call.attempt == 1:
             raise ActionError("the harbour is closed", retryable=True)
-        params = brief.step.params.render(context(brief.step, brief.known, self._store.ids))
+        values = dict(context(brief.plan, brief.step, brief.path, brief.known, self._store.ids))
+        # Which number a wait has may differ, where several open side by side.
+        values["links"] = {"resume": "a link" if brief.row.suspension else None}
+        params = brief.step.params.render(values)
         return {"did": path, **params}
 
     async def sync_card(self, card: reads.CardView, call: ActionCall) -> Posted:
@@ -159,8 +218,9 @@ class World:
 class Life:
     """One process over the database: opened, played, closed; or cut off anywhere between."""
 
-    def __init__(self, folder: Path, number: int, after: timedelta) -> None:
+    def __init__(self, folder: Path, number: int, after: timedelta, flow: str) -> None:
         self.folder = folder
+        self.flow = flow
         self.clock = FakeClock(MONDAY + after)
         self.crowd = Crowd([ANN, BOB, CAY, DAN], clock=self.clock)
         self.journal = Journal(folder / "journal", number)
@@ -170,23 +230,29 @@ class Life:
         self.store = await SqliteStore.open(self.folder / "signoff.db", clock=self.clock)
         await self.crowd.register(self.store)
         self.engine = Engine(self.store, self.crowd, Vault(["a key for tests, which guards nothing"]), self.clock)
-        await self.engine.use([TWO_WAITS])
+        await self.engine.use(FLOWS[self.flow])
         world = World(self.journal, self.store)
         self.runner = Runner(self.store, directory=self.crowd, performer=world, messenger=world, clock=self.clock)
         self.runner.start()
         requester = await self.crowd.meet(self.store, ANN)
-        run, _ = await self.engine.start("two_waits", requester.id, {}, once=Once(1, "the only one"))
+        run, _ = await self.engine.start(self.flow, requester.id, {}, once=Once(1, "the only one"))
         self.run = run.id
 
     async def close(self) -> None:
         await self.runner.drain()
         await self.store.close()
 
-    async def decide(self, n: int, who: str) -> None:
-        """A click that comes until it is answered: after a crash it comes again."""
-        person = await self.crowd.meet(self.store, who)
+    async def answer(self, path: str, who: str | None) -> None:
+        """A click, or a machine's request, that comes until it is answered: after a crash it comes again."""
+        view = await self.store.read(lambda c, kept: reads.run_view(c, kept, self.run))
+        (n,) = [one.suspension.n for one in view.suspensions if one.suspension.path == path]
         try:
-            await self.engine.decide(self.run, n, person.id, Verdict.APPROVE, door=Door.PAGE)
+            if who is None:
+                request = {"method": "POST", "headers": {}, "query": {}, "body": {"ok": True}}
+                await self.engine.callback(self.run, n, request, cancels=False)
+            else:
+                person = await self.crowd.meet(self.store, who)
+                await self.engine.decide(self.run, n, person.id, Verdict.APPROVE, door=Door.PAGE)
         except Refused as refusal:
             self.told.append(f"{who}: {type(refusal).__name__}: {refusal}")
 
@@ -194,8 +260,8 @@ class Life:
         """``waiting``: up to the first wait. ``end``: with everybody's answers. ``rest``: what happens by itself."""
         await self.settle()
         if until == "end":
-            for n, who in ((1, BOB), (1, CAY), (2, DAN)):
-                await self.decide(n, who)
+            for path, who in PLAYS[self.flow]:
+                await self.answer(path, who)
                 await self.settle()
 
     async def settle(self) -> None:
@@ -226,8 +292,9 @@ class Life:
             "status": view.status,
             "steps": {path: [step.state.value, step.attempt, step.output] for path, step in view.steps.items()},
             "decisions": [
-                [one.suspension.n, [[one.person(d.person).name, d.verdict.value] for d in one.decisions]]
-                for one in view.suspensions
+                [one.suspension.path, [[one.person(d.person).name, d.verdict.value] for d in one.decisions]]
+                for one in sorted(view.suspensions, key=lambda one: one.suspension.opened_at)
+                if one.decisions
             ],
             "closed": [one.suspension.closing.how.value for one in view.suspensions if one.suspension.closing],
             "ledger broken at": ledger.broken_at(entries),
@@ -236,8 +303,8 @@ class Life:
         }
 
 
-async def live(folder: Path, number: int, after: timedelta, until: str) -> None:
-    life = Life(folder, number, after)
+async def live(folder: Path, number: int, after: timedelta, until: str, flow: str) -> None:
+    life = Life(folder, number, after, flow)
     await life.open()
     await life.play(until)
     (folder / f"told-{number}").write_text(json.dumps(life.told))
@@ -247,13 +314,21 @@ async def live(folder: Path, number: int, after: timedelta, until: str) -> None:
     await life.close()
 
 
-def spawn(folder: Path, number: int, *, points: Points | None = None, until: str = "end", after: timedelta) -> bool:
+def spawn(
+    folder: Path,
+    number: int,
+    *,
+    points: Points | None = None,
+    until: str = "end",
+    after: timedelta = timedelta(0),
+    flow: str = "two_waits",
+) -> bool:
     """Live one life in a process of its own. Returns whether it was killed; anything else than that or success raises."""
     pid = os.fork()
     if pid == 0:
         try:
             Connection.points = points
-            asyncio.run(live(folder, number, after, until))
+            asyncio.run(live(folder, number, after, until, flow))
         except BaseException:  # noqa: BLE001 -- a forked process must not go on as its parent
             traceback.print_exc()
             os._exit(1)
@@ -284,7 +359,7 @@ def record(folder: Path, point: int, lives: int) -> dict[str, Any]:
     }
 
 
-def sweep(root: Path, kind: str, points: Iterable[int], again: int) -> Iterator[dict[str, Any]]:
+def sweep(root: Path, kind: str, points: Iterable[int], again: int, flow: str) -> Iterator[dict[str, Any]]:
     """Kill at each of the points, until a life comes through; then its record, unkilled.
 
     ``again``: the life after that is killed too, at this point of its own; a third one goes on.
@@ -292,14 +367,14 @@ def sweep(root: Path, kind: str, points: Iterable[int], again: int) -> Iterator[
     for point in points:
         folder = root / str(point)
         folder.mkdir()
-        killed = spawn(folder, 1, points=Points(kind, point, folder / "where"), after=timedelta(0))
+        killed = spawn(folder, 1, points=Points(kind, point, folder / "where"), flow=flow)
         lives = 1
         if killed and again:
-            spawn(folder, 2, points=Points(kind, again, folder / "where"), after=timedelta(0))
+            spawn(folder, 2, points=Points(kind, again, folder / "where"), flow=flow)
             lives = 2
         if killed:
             lives += 1
-            spawn(folder, lives, after=timedelta(0))
+            spawn(folder, lives, flow=flow)
         yield record(folder, point, lives)
         shutil.rmtree(folder)
         if not killed:
@@ -308,7 +383,7 @@ def sweep(root: Path, kind: str, points: Iterable[int], again: int) -> Iterator[
 
 def down(root: Path) -> Iterator[dict[str, Any]]:
     """Killed while it waits, and back after the deadline, twice."""
-    spawn(root, 1, until="waiting", after=timedelta(0))
+    spawn(root, 1, until="waiting")
     yield record(root, 1, 1)
     for life, hours in ((2, 13), (3, 14)):
         spawn(root, life, until="rest", after=timedelta(hours=hours))
@@ -317,7 +392,7 @@ def down(root: Path) -> Iterator[dict[str, Any]]:
 
 async def serve(folder: Path) -> None:
     """Say when an action is under way, finish it once a line comes in, and drain on SIGTERM."""
-    life = Life(folder, 1, timedelta(0))
+    life = Life(folder, 1, timedelta(0), "two_waits")
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     perform = World.perform
@@ -345,13 +420,14 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--step", type=int, default=0, help="0: no other point than the first")
     parser.add_argument("--again", type=int, default=0)
+    parser.add_argument("--flow", default="two_waits", choices=list(FLOWS))
     args = parser.parse_args()
     sqlite3.connect = functools.partial(sqlite3.connect, factory=Connection)  # type: ignore[assignment]  # aiosqlite looks it up there
     if args.what == "serve":
         asyncio.run(serve(args.folder))
         return
     points = count(args.first, args.step) if args.step else [args.first]
-    lines = down(args.folder) if args.what == "down" else sweep(args.folder, args.kind, points, args.again)
+    lines = down(args.folder) if args.what == "down" else sweep(args.folder, args.kind, points, args.again, args.flow)
     with suppress(BrokenPipeError):
         for line in lines:
             print(json.dumps(line), flush=True)  # noqa: T201 -- its answer

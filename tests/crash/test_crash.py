@@ -30,7 +30,7 @@ ENDING = {
         "ship": ["succeeded", 2, {"did": "ship", "who": "Bob, Cay"}],
         "tell": ["succeeded", 1, {"did": "tell", "who": ["bob@example.com", "cay@example.com"]}],
     },
-    "decisions": [[1, [["Bob", "approve"], ["Cay", "approve"]]], [2, [["Dan", "approve"]]]],
+    "decisions": [["ask", [["Bob", "approve"], ["Cay", "approve"]]], ["confirm", [["Dan", "approve"]]]],
     "closed": ["approved", "approved"],
     "ledger broken at": None,
     "facts": [
@@ -45,7 +45,36 @@ ENDING = {
     "cards": 1,
     "integrity": "ok",
 }
-"""What every run of the driver comes to, whatever happens to it."""
+"""What every run of the driver's first flow comes to, whatever happens to it."""
+
+
+def did(path: str, **what: Any) -> list[Any]:
+    return ["succeeded", 1, {"did": path, **what}]
+
+
+WAITED = ["succeeded", 0, None]
+TREE_STEPS = {
+    "build": did("build"),
+    "each": WAITED,
+    "each[0].ask": WAITED,
+    "each[0].tell": did("each[0].tell", index=0, who="Bob"),
+    "each[1].ask": WAITED,
+    "each[1].tell": did("each[1].tell", index=1, who="Cay"),
+    "both": WAITED,
+    "both.left.send": did("both.left.send", to="a link"),
+    "both.right.sub": ["succeeded", 0, {"said": True}],
+    "both.right.sub.inner": did("both.right.sub.inner", who="dan@example.com"),
+    "both.right.sub.wait": WAITED,
+    "both.right.sub.finally.sweep": did("both.right.sub.finally.sweep"),
+    "ship": ["succeeded", 2, {"did": "ship", "told": ["Bob", "Cay"], "called": True, "said": True}],
+    "finally.clean": did("finally.clean", how="succeeded"),
+}
+"""What every run of the driver's tree comes to."""
+
+TREE_ACTIONS = Counter(
+    {f"{path}/1/action": attempts for path, (_, attempts, output) in TREE_STEPS.items() if output and attempts}
+)
+TREE_MAILS = {"each[0].ask/1/mail", "each[1].ask/1/mail", "both.right.sub.wait/1/mail"}
 
 MAILS = {"ask/1/mail-1-2", "ask/1/mail-1-3", "confirm/1/mail-2-4"}
 CARDS = {"ask/1/card-1-1"}
@@ -123,6 +152,41 @@ def test_killed_between_any_two_statements_it_always_ends_the_same(part):
     assert len(killed) >= 30  # some two hundred statements make one run
     for record in records:
         check_that_it_ended_the_same(record)
+
+
+def check_that_the_tree_ended_the_same(record: dict[str, Any], facts: Counter[str]) -> None:
+    where = f"killed {record['where']} (point {record['point']})"
+    ending = record["ending"]
+    assert (ending["status"], ending["steps"]) == ("succeeded", TREE_STEPS), where
+    # Steps stand side by side, so what becomes true comes in one order or another.
+    assert Counter(ending["facts"]) == facts, where
+    assert (ending["effects"], ending["ledger broken at"], ending["integrity"]) == (0, None, "ok"), where
+    actions, messages = keys(record, "action"), {key.rpartition("mail-")[0] + "mail" for key in keys(record, "mail")}
+    assert set(actions) == set(TREE_ACTIONS), where
+    # What was under way when it was killed is done once more: a branch beside it may be.
+    assert actions - TREE_ACTIONS <= Counter(dict.fromkeys(TREE_ACTIONS, 1)), where
+    assert sum(actions.values()) <= sum(TREE_ACTIONS.values()) + 2, where
+    assert messages == TREE_MAILS, where
+    assert {line.split(": ")[1] for line in record["told"]} <= {"DecidedByYou", "Closed"}, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["commit", "statement"])
+@pytest.mark.parametrize("part", range(2))
+def test_a_tree_that_is_killed_anywhere_always_ends_the_same(kind, part):
+    # Some forty commits make one run, with a point before and one after each, and some four hundred statements.
+    step = {"commit": 2, "statement": 14}[kind]
+    with memory() as folder:
+        options = ["--kind", kind, "--first", str(1 + part * step // 2), "--step", str(step), "--flow", "tree"]
+        *killed, unharmed = drive("sweep", folder, *options)
+
+    facts = Counter(unharmed["ending"]["facts"])
+    assert unharmed["where"] is None
+    assert keys(unharmed, "action") == TREE_ACTIONS
+    assert (facts["RunEnded"], facts["StepEnded"]) == (1, len(TREE_STEPS))
+    assert len(killed) >= 20
+    for record in [*killed, unharmed]:
+        check_that_the_tree_ended_the_same(record, facts)
 
 
 @pytest.mark.slow

@@ -8,15 +8,14 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import typer
+from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 from ruamel.yaml import YAML
 
@@ -24,91 +23,51 @@ from bot import tokens
 from bot.app import DRAIN
 from bot.cli import WRONG
 from bot.cli import app as commands
+from bot.links import PageLinks
 from bot.performers import builtin_actions
 from bot.settings import Settings
 from bot.slack.commands import COMMAND
+from bot.web import callbacks
 from bot.web.api import Api
 from bot.web.errors import ANSWERS
-from bot.web.health import Health
-from bot.web.pages import Pages
+from bot.web.hooks import Hooks
+from bot.web.server import web_app
 from docs import make
-from flows import checks
+from flows.checks import names
 from flows.context import Approver
-from flows.definition import Approval, Flow, Hold, Retry, Step
+from flows.definition import (
+    Approval,
+    Callback,
+    Choice,
+    Concurrency,
+    ErrorHandler,
+    Flow,
+    FlowTrigger,
+    Hold,
+    Range,
+    RejectHandler,
+    Repeat,
+    Retry,
+    ScheduleTrigger,
+    Step,
+    TimeoutHandler,
+    WebhookTrigger,
+)
 from flows.expressions import Expression, ExpressionError, Template
 from flows.filters import FILTERS, TESTS
 from flows.functions import FROM_CONTEXT
+from flows.links import Keyring
 from flows.loader import load_file, load_folder
-from flows.run import Door, Outcome
+from flows.rules import All, AnyOf, AtLeast
+from flows.run import Door, Outcome, Run
 from flows.testing import FlowTest
+from flows.testing.clock import MONDAY
+from tests.docs.pages import BLOCK, DOCS, PAGES, ROOT, beside, blocks, flow_of, of, one
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-_BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+OPERATING = (DOCS / "operating.md").read_text()
 
 SHUTDOWN = 60
 """Seconds that aiohttp's runner gives open requests (``shutdown_timeout``)."""
-
-# What stands around a fragment, so that it is a whole flow: the names that the page's fragments read.
-AROUND = """\
-flow: example
-inputs:
-  - {name: version, type: string}
-  - {name: amount, type: number}
-  - {name: manager, type: email}
-  - {name: day, type: date}
-  - {name: token, type: secret}
-"""
-BEFORE = """\
-steps:
-  - id: gate
-    approval: {approvers: [ann@example.com, bob@example.com], form: [{name: reason, type: string}]}
-"""
-BUILT = "  - {id: build, uses: log, with: {message: built}}\n"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: str
-    line: int
-    info: str
-    text: str
-
-    @property
-    def language(self) -> str:
-        return self.info.partition(" ")[0]
-
-    @property
-    def mark(self) -> str:
-        """What stands after the language: what the block is, where that is not the whole of a file."""
-        return self.info.partition(" ")[2]
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
-def blocks() -> Iterator[Block]:
-    for page in PAGES:
-        text = page.read_text()
-        for found in _BLOCK.finditer(text):
-            yield Block(page.name, text.count("\n", 0, found.start()) + 1, found["info"], found["text"])
-
-
-def of(language: str, *marks: str) -> list[Any]:
-    return [
-        pytest.param(block, id=str(block))
-        for block in blocks()
-        if block.language == language and (not marks or block.mark in marks)
-    ]
-
-
-def one(mark: str) -> Block:
-    (found,) = [block for block in blocks() if block.mark == mark]
-    return found
-
 
 # -- made parts -----------------------------------------------------------------------------------------------
 
@@ -136,35 +95,12 @@ def test_a_stale_part_is_noticed():
 # -- flows ----------------------------------------------------------------------------------------------------
 
 
-def flow_of(block: Block) -> str:
-    indented = "".join(f"  {line}" for line in block.text.splitlines(keepends=True))
-    match block.mark:
-        case "":
-            return block.text
-        case "steps":
-            # An example may have a step of its own with that name.
-            return AROUND + BEFORE + ("" if "id: build" in block.text else BUILT) + indented
-        case "form":
-            fields = "".join(f"      {line}" for line in indented.splitlines(keepends=True))
-            return f"{AROUND}{BEFORE}  - id: ask\n    hold:\n      form:\n{fields}"
-    raise AssertionError(f"{block}: nobody knows what a fragment {block.mark!r} is")
-
-
-@pytest.fixture
-def modules(tmp_path, monkeypatch) -> Path:
-    """A folder with the modules of the page, which are forgotten again."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for block in blocks():
-        if block.language == "python" and block.mark.endswith(".py"):
-            (tmp_path / block.mark).write_text(block.text)
-            monkeypatch.delitem(sys.modules, block.mark.removesuffix(".py"), raising=False)
-    return tmp_path
-
-
 @pytest.mark.parametrize("block", of("yaml", "", "steps", "form"))
 def test_every_flow_in_the_docs_loads(block, modules):
     file = modules / "flow.yml"
     file.write_text(flow_of(block))
+    for number, other in enumerate(beside(block)):
+        (modules / f"beside_{number}.yml").write_text(other.text)
 
     loaded = load_file(file, actions=builtin_actions())
 
@@ -305,15 +241,55 @@ def test_the_expressions_are_refused_as_the_page_says(expression, because):
 def in_code(page: str) -> set[str]:
     """All words that stand in code on a page."""
     text = (DOCS / page).read_text()
-    spans = re.findall(r"`([^`\n]+)`", _BLOCK.sub("", text)) + [found["text"] for found in _BLOCK.finditer(text)]
+    spans = re.findall(r"`([^`\n]+)`", BLOCK.sub("", text)) + [found["text"] for found in BLOCK.finditer(text)]
     return {word for span in spans for word in re.findall(r"[A-Za-z_][\w]*|[^\w\s]+", span)}
 
 
-@pytest.mark.parametrize("model", [Flow, Step, Retry, Approval, Hold, *make.field_models()])
-def test_every_key_of_the_flow_file_is_on_its_page(model):
+_HANDLERS = (TimeoutHandler, RejectHandler, ErrorHandler)
+_PARTS = (
+    Flow,
+    Step,
+    Retry,
+    Approval,
+    Hold,
+    Callback,
+    Choice,
+    Concurrency,
+    Range,
+    Repeat,
+    All,
+    AnyOf,
+    AtLeast,
+    *_HANDLERS,
+)
+_TRIGGERS = (ScheduleTrigger, WebhookTrigger, FlowTrigger)
+
+
+@pytest.mark.parametrize(
+    ("page", "model"),
+    [
+        *[("flow-file.md", model) for model in (*_PARTS, *make.field_models())],
+        *[("triggers.md", model) for model in _TRIGGERS],
+    ],
+)
+def test_every_key_of_the_flow_file_is_on_its_page(page, model):
     keys = {field.alias or name for name, field in model.model_fields.items()}
 
-    assert keys - in_code("flow-file.md") == set()
+    assert keys - in_code(page) == set()
+
+
+def test_every_model_of_a_definition_is_one_whose_keys_are_looked_for():
+    from flows import definition, rules
+
+    models = {
+        each
+        for module in (definition, rules)
+        for _, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, BaseModel) and each.__module__ == module.__name__ and each.model_fields
+    }
+    parents = {base for each in models for base in each.__mro__[1:]}
+
+    assert models - parents - {definition.SlackPlace} == {*_PARTS, *_TRIGGERS}
 
 
 @pytest.mark.parametrize(
@@ -322,7 +298,21 @@ def test_every_key_of_the_flow_file_is_on_its_page(model):
         pytest.param(FILTERS, id="filters"),
         pytest.param(TESTS, id="tests"),
         pytest.param(FROM_CONTEXT, id="what functions may ask for"),
-        pytest.param([*checks._ROOTS, *checks._RUN, *checks._REQUESTER, *checks._ANSWER], id="names"),
+        pytest.param(
+            [
+                *names.ROOTS,
+                *names.CONTEXTUAL,
+                *names.RUN,
+                *names.ENDING,
+                *names.REQUESTER,
+                *names.ANSWER,
+                *names.CALLED,
+                *names.REQUEST,
+                *names.ERROR,
+                *names.LINKS,
+            ],
+            id="names",
+        ),
         pytest.param(Approver.expression_fields, id="what an approver has"),
         pytest.param([model.model_fields["type"].default for model in make.field_models()], id="types"),
         pytest.param([door.value for door in Door], id="doors"),
@@ -367,7 +357,8 @@ def test_every_endpoint_has_an_example_or_is_named_beside_one():
     }
 
     nobody = cast("Any", None)
-    routes = {(route.method, re.sub(r"{\w+}", "{}", route.path)) for route in Api(nobody, nobody, nobody).routes()}
+    api = Api(nobody, nobody, nobody, nobody)
+    routes = {(route.method, re.sub(r"{\w+}", "{}", route.path)) for route in api.routes()}
 
     assert routes - shapes == {("POST", "/api/v1/effects/{}/retry")}
 
@@ -375,17 +366,54 @@ def test_every_endpoint_has_an_example_or_is_named_beside_one():
 def test_the_operator_is_told_of_every_path_that_the_proxy_has_to_pass():
     page = (DOCS / "operating.md").read_text()
     nobody = cast("Any", None)
-    pages = [route.path for route in Pages.routes(Pages.__new__(Pages))]
-    health = [route.path for route in Health({}).routes()]
-    apis = [route.path for route in Api(nobody, nobody, nobody).routes()]
+    app = web_app(
+        engine=nobody,
+        people=nobody,
+        links=nobody,
+        keyring=nobody,
+        tokens=nobody,
+        clock=nobody,
+        public_url="https://signoff.example.com",
+        routes=Hooks(nobody, nobody, nobody).routes(),
+    )
+    paths = {
+        resource.canonical.replace("{door}", door) for resource in app.router.resources() for door in callbacks._DOORS
+    }
 
     told = re.findall(r"`(/[^`]*)`", page.partition("| path | for |")[2].partition("\n\n")[0])
 
     assert "/slack/events" in told
-    for path in [*pages, *health, *apis]:
-        assert any(path == each or (each != "/" and each.endswith("/") and path.startswith(each)) for each in told), (
-            path
-        )
+    assert {"/a/{token}", "/r/{token}", "/hooks/{flow}/{webhook}", "/readyz", "/api/v1/flows"} <= paths
+    unknown = [
+        path
+        for path in paths
+        if not any(path == each or (each != "/" and each.endswith("/") and path.startswith(each)) for each in told)
+    ]
+    assert unknown == []
+
+
+def test_no_log_in_front_of_the_bot_is_told_a_link():
+    page = (DOCS / "operating.md").read_text()
+    (quiet,) = re.findall(r"location ~ (\^\S+) \{", page)
+    nobody = cast("Any", None)
+    run = Run(7, "release", 1, {}, started_at=MONDAY)
+    links = PageLinks(Keyring(["k" * 32]), nobody, "https://signoff.example.com")
+    made = [links.early(run, 1), links.resume(run, 1), links.cancel(run, 1)]
+    doors = {url.removeprefix("https://signoff.example.com") for url in made} | {"/a/token"}
+
+    assert [path for path in doors if not re.match(quiet, path)] == []
+    assert not re.match(quiet, "/api/v1/flows")
+    for path in doors:
+        assert f"`{path[:3]}`" in page.partition("Keep ")[2].partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^\| `([a-z][^`]+)` \| (?:warning|error|info) \|", OPERATING, re.MULTILINE)
+)
+def test_every_line_of_the_log_that_the_operator_is_told_of_is_written_somewhere(line):
+    code = [path.read_text() for room in ("bot", "flows") for path in (ROOT / room).rglob("*.py")]
+
+    assert any(line in each for each in code)
 
 
 # -- commands, links, words -----------------------------------------------------------------------------------
@@ -415,14 +443,21 @@ def test_every_command_in_the_docs_can_be_typed_like_that(line):
 
 
 def anchors(page: Path) -> set[str]:
-    text = _BLOCK.sub("", page.read_text())
+    text = BLOCK.sub("", page.read_text())
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.parent == DOCS], ids=lambda page: page.name)
+LINKING = [
+    *PAGES,
+    *sorted((DOCS / "decisions").glob("*.md")),
+    *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md")),
+]
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)\s]+)\)", _BLOCK.sub("", page.read_text())):
+    for target in re.findall(r"\]\(([^)\s]+)\)", BLOCK.sub("", page.read_text())):
         if target.startswith("https:"):
             continue
         path, _, anchor = target.partition("#")
@@ -451,10 +486,27 @@ def test_every_setting_that_a_page_names_is_one(page):
 
 
 def test_every_file_that_the_architecture_names_is_there():
-    named = re.findall(r"`((?:flows|integrations|bot|docs)/[\w/.]*)`", (DOCS / "architecture.md").read_text())
+    named = re.findall(r"`((?:flows|integrations|bot|docs|signoff)/[\w/.]*)`", (DOCS / "architecture.md").read_text())
 
     assert len(named) > 30
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_room_of_the_engine_stands_in_the_architecture():
+    page = (DOCS / "architecture.md").read_text()
+    rooms = "rules seating tree waits sessions step_context step_requests wait_links triggers trigger_values schedule signatures"
+
+    assert [room for room in rooms.split() if f"`flows/{room}.py`" not in page] == []
+
+
+def test_every_decision_is_in_the_index():
+    index = (DOCS / "decisions" / "README.md").read_text()
+    written = sorted((DOCS / "decisions").glob("0*.md"))
+
+    for path in written:
+        number, _, title = path.read_text().partition("\n")[0].removeprefix("# ").partition(" ")
+        assert f"| [{number}]({path.name}) | {title} |" in index
+    assert [path.name[:4] for path in written] == [f"{number:04}" for number in range(1, len(written) + 1)]
 
 
 def test_the_unit_fits_how_the_bot_ends():
@@ -466,7 +518,7 @@ def test_the_unit_fits_how_the_bot_ends():
     assert values["ExecStart"].endswith("signoff serve")
 
 
-_NOT_OURS = re.compile(r"\b(workflows?|pipelines?|votes?|voted|voters?|webhooks?|magic links?)\b", re.IGNORECASE)
+_NOT_OURS = re.compile(r"\b(workflows?|pipelines?|votes?|voted|voters?|magic links?)\b", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "glossary.md"], ids=lambda page: page.name)
@@ -474,17 +526,72 @@ def test_the_pages_use_the_words_of_the_glossary(page):
     assert _NOT_OURS.findall(page.read_text()) == []
 
 
+def prose(page: str) -> str:
+    """A page with its line breaks as blanks."""
+    return " ".join((DOCS / page).read_text().split())
+
+
 def test_numbers_that_the_prose_repeats_are_the_codes_own():
     from bot.slack.views import form_inputs
     from bot.tokens import DEFAULT_SCOPES
     from flows.functions import PLACES
 
-    flow_file, api = (DOCS / "flow-file.md").read_text(), (DOCS / "api.md").read_text()
+    flow_file, api = prose("flow-file.md"), prose("api.md")
     expires = inspect.signature(typer.main.get_command(commands).commands["token"].commands["create"].callback)
 
-    assert f"more\nthan {form_inputs._FIELDS} fields, with more than {form_inputs._OPTIONS} options" in flow_file
+    assert f"with more than {form_inputs._FIELDS} fields, with more than {form_inputs._OPTIONS} options" in flow_file
     assert f"a default of more than {form_inputs._TEXT:,} characters" in flow_file
     assert f"on a thread of its own, {PLACES} at the same" in flow_file
     assert "Without `--scopes` it may `" + "` and `".join(DEFAULT_SCOPES) + "`" in api
     assert expires.parameters["expires"].default == "90d"
     assert "without `--expires` it is good for 90 days" in api
+
+
+def test_numbers_of_flows_and_waits_are_the_codes_own():
+    from bot.triggers import AGAIN_AFTER
+    from flows import definition, rules, tree
+    from flows.checks import ids
+    from flows.expressions import MAX_ITEMS
+    from flows.fields import limits
+    from flows.signatures import TOLERANCE
+    from flows.step_context import StepContext
+    from flows.store import reads
+    from flows.store.triggers import KEEP_DELIVERIES
+    from flows.triggers import MAX_DEPTH
+
+    flow_file, triggers, operating = prose("flow-file.md"), prose("triggers.md"), prose("operating.md")
+    words = {8: "eight", 12: "twelve", 30: "thirty", 5: "five", 7: "seven"}
+
+    assert f"up to {words[definition.MAX_DEPTH]} deep. A flow has at most {ids.MAX_STEPS} steps" in flow_file
+    assert f"A loop has at most {tree.MAX_ITEMS:,} items." in flow_file
+    assert f"in more than {rules.MAX_WAYS:,} ways is refused" in flow_file
+    assert f"{limits.MAX_VALUES >> 10} KiB of text together" in flow_file
+    assert f"at most {limits.MAX_FILE >> 10} KiB, and {limits.FILE >> 10} KiB where its field says nothing" in flow_file
+    assert f"A wait for people without `timeout` has {words[definition.DEFAULT_TIMEOUT.days]} days" in flow_file
+    assert f"a callback has {definition.CALLBACK_TIMEOUT.total_seconds() / 3600:g} hours" in flow_file
+    assert inspect.signature(StepContext.rerun).parameters["max_retries"].default == 10
+    assert "`max_retries` times more (10, where it is not said)" in flow_file
+    assert f"stop after {words[MAX_DEPTH]} runs in a row" in triggers
+    assert f"tried again every {words[AGAIN_AFTER.seconds]} seconds" in triggers
+    for page in (triggers, operating):
+        assert f"{words[TOLERANCE.seconds // 60]} minutes" in page
+        assert f"remembered for {words[KEEP_DELIVERIES.days]} days" in page
+    assert f"with more than {reads.MOST:,} step runs is shown with the first {reads.MOST:,}" in operating
+    assert f"lists of at most {MAX_ITEMS:,} items" in operating
+
+
+def test_what_a_test_of_a_flow_can_do_is_what_the_page_says():
+    said = prose("flow-file.md").partition("It has `reject`")[2].partition(" `run.steps` has")[0]
+
+    assert {name for name in re.findall(r"`(\w+)`", said) if not hasattr(FlowTest, name)} == set()
+    assert {"withdraw", "call", "drop", "advance"} <= set(re.findall(r"`(\w+)`", said))
+
+
+def test_what_a_function_sees_of_its_step_is_on_its_page():
+    from flows.step_context import StepContext
+
+    about = prose("flow-file.md").partition("| `ctx` has |")[2].partition(" - **")[0]
+    has = {name for name in vars(StepContext) if not name.startswith("_")}
+    has |= set(re.findall(r"self\.([a-z]\w*)\b", inspect.getsource(StepContext.__mro__[1].__init__)))
+
+    assert has - set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", about)))) == set()

@@ -1,17 +1,10 @@
-"""K and P3: runs that are held, forms that are filled in, the vacation flow that ships, and links that only show."""
+"""K and P3: runs that are held, forms that are filled in, and links that only show."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import aiohttp
-import pytest
-from aiohttp import web
 
-import bot.library
-from integrations.sandbox import Sandbox
-
-VACATION = (Path(bot.library.__file__).parent / "vacation.yml").read_text()
+from tests.e2e.doors.ways import early_link
 
 HELD = """
 flow: held
@@ -75,88 +68,6 @@ async def test_K2_outputs_from_before_the_wait_are_shown_at_every_door_and_uncha
     assert bot.human("eve").message("went on by").text.endswith("with 41 apples")
 
 
-class Bookings:
-    """The booking system: what was posted to it, and how often."""
-
-    def __init__(self) -> None:
-        self.made: list[object] = []
-
-    async def book(self, request: web.Request) -> web.Response:
-        self.made.append(await request.json())
-        return web.json_response({"booking": len(self.made)}, status=201)
-
-
-@pytest.fixture
-def bookings() -> Bookings:
-    return Bookings()
-
-
-@pytest.fixture
-async def sandbox(clock, bookings):
-    made = Sandbox.with_people(clock=clock)
-    made.routes.append(web.post("/bookings", bookings.book))
-    async with made:
-        yield made
-
-
-async def vacation(bot, sandbox) -> int:
-    return await bot.start(
-        "vacation",
-        employee="ann@example.com",
-        manager="bob@example.com",
-        start="2026-07-01",
-        end="2026-07-14",
-        booking_url=f"{sandbox.origin}/bookings",
-    )
-
-
-async def test_K5_a_vacation_is_approved_with_a_reason_and_booked_with_what_was_asked(serve, sandbox, bookings):
-    bot = await serve(vacation=VACATION)
-    run = await vacation(bot, sandbox)
-    card = await bot.human("bob").sees("asks for vacation")
-
-    await bot.human("bob").click(card, "Approve")
-    await bot.human("bob").gets_modal("2026-07-01")
-    await bot.human("bob").submit({"Reason": "Enjoy the sea!"})
-    await bot.settled()
-
-    text = card.shown_text()
-    assert "ann@example.com asks for vacation from 2026-07-01 to 2026-07-14" in text
-    assert f"{bot.url}/runs/{bot.run_id(run)}" in text
-    assert bookings.made == [
-        {
-            "employee": "ann@example.com",
-            "start": "2026-07-01",
-            "end": "2026-07-14",
-            "approved_by": ["bob@example.com"],
-            "reason": "Enjoy the sea!",
-        }
-    ]
-    shown = await bot.run(run)
-    assert shown.status == "succeeded"
-    assert "Enjoy the sea!" in shown.steps["note"].output["message"]
-    assert f"is approved by <@{bot.human('bob').id}>" in (await bot.human("ann").sees("Your vacation")).text
-
-
-async def test_K6_a_rejected_vacation_is_not_booked_and_the_requester_hears_why(serve, sandbox, bookings):
-    bot = await serve(vacation=VACATION)
-    run = await vacation(bot, sandbox)
-    card = await bot.human("bob").sees("asks for vacation")
-
-    await bot.human("bob").click(card, "Reject")
-    await bot.human("bob").gets_modal("Reason")
-    await bot.human("bob").submit({"Reason": "Everybody is away that week."})
-    await bot.settled()
-
-    assert bookings.made == []
-    assert await bot.status(run) == "rejected"
-    heard = await bot.human("ann").sees("was rejected by")
-    assert "Everybody is away that week." in heard.shown_text()
-    shown = bot.human("bob").now(card)
-    assert "Everybody is away that week." in shown.shown_text()
-    assert shown.buttons() == []
-
-
 async def test_K8_wrong_values_are_all_told_at_once_nothing_changes_and_good_ones_count_afterwards(serve):
     bot = await serve(
         gate="""
@@ -200,7 +111,9 @@ async def test_P3_get_and_head_on_every_address_of_a_run_change_nothing(serve):
     run = await bot.start("held")
     before = await bot.all_rows(run)
     link, approval = await bot.link(run, "ann"), f"{bot.url}/api/v1/approvals/{bot.approval_id(run)}"
-    addresses = (link, f"{link}?verdict=resume", f"{bot.url}/runs/{bot.run_id(run)}", approval, f"{approval}/decisions")
+    early = [await early_link(bot, run, "ann", step) for step in (None, "wait")]
+    run_page = f"{bot.url}/runs/{bot.run_id(run)}"
+    addresses = (link, f"{link}?verdict=resume", *early, run_page, approval, f"{approval}/decisions")
     bearer = {"Authorization": f"Bearer {await bot.token('ann')}"}
 
     async with aiohttp.ClientSession() as session:
@@ -211,7 +124,7 @@ async def test_P3_get_and_head_on_every_address_of_a_run_change_nothing(serve):
                     statuses[address, method] = response.status
     await bot.settled()
 
-    assert statuses[link, "GET"] == statuses[link, "HEAD"] == 200
+    assert {statuses[address, method] for address in (link, *early) for method in ("GET", "HEAD")} == {200}
     assert statuses[addresses[-1], "GET"] == 405
     assert await bot.all_rows(run) == before
     assert await bot.status(run) == "waiting"

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
 
 from flows.checks import check
 from flows.definition import Flow
-from flows.findings import Finding
+from tests.flows.checking import found, log, told, warned
 
-INPUTS = [{"name": "who", "type": "email"}, {"name": "token", "type": "secret"}]
 ASK = {"id": "ask", "approval": {"approvers": ["ann@example.org"], "form": [{"name": "why", "type": "string"}]}}
 LOG = {"id": "log", "uses": "log", "with": {"text": "x"}}
-
-
-class LogParams(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    text: str
-    level: Literal["info", "warning"] = "info"
-    times: int = Field(default=1, le=3)
-
-
-ACTIONS = {"log": LogParams}
-
-
-def found(*steps: dict[str, Any], inputs: list[dict[str, Any]] = INPUTS, title: str | None = None) -> list[Finding]:
-    flow = Flow.model_validate({"flow": "a", "title": title, "inputs": inputs, "steps": list(steps)})
-    return check(flow, actions=ACTIONS)
-
-
-def told(*steps: dict[str, Any], **rest: Any) -> list[str]:
-    """Errors as ``place: sentence (hint)``."""
-    return [_line(finding) for finding in found(*steps, **rest) if finding.severity == "error"]
-
-
-def warned(*steps: dict[str, Any], **rest: Any) -> list[str]:
-    return [_line(finding) for finding in found(*steps, **rest) if finding.severity == "warning"]
-
-
-def _line(finding: Finding) -> str:
-    place = ".".join(map(str, finding.loc))
-    return f"{place}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
-
-
-def log(text: str) -> dict[str, Any]:
-    return {"id": "log", "uses": "log", "with": {"text": text}}
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------
@@ -91,7 +55,7 @@ def test_a_flow_that_reads_what_there_is_is_left_alone():
         ("{{ steps.log.output }}", "step 'log' reads its own output before there is one (only its wait, which follows its action, can)"),
         ("{{ steps.end.output }}", "step 'end' comes later (only an earlier step can be read; move one of them)"),
         ("{{ steps[inputs.who].output }}", "which step is read has to be known beforehand (write its id, like 'steps.build.output')"),
-        ("{{ steps.ask[inputs.who] }}", "'steps.ask' alone says nothing (write 'steps.ask.output', or one of approved, approvers, decisions, form, comment, timed_out, resumed)"),
+        ("{{ steps.ask[inputs.who] }}", "'steps.ask' alone says nothing (write 'steps.ask.output', or one of approved, approvers, decisions, form, comment, timed_out, dropped)"),
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_there_is_told_with_the_nearest_one(text, problem):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from flows.errors import InvalidForm
-from flows.fields import MAX_LENGTH, Field, JsonField, SecretField, StringField
+from flows.fields import MAX_LENGTH, Field, IntegerField, JsonField, ListField, SecretField, StringField
 from flows.forms import json_schema_of, readable, validate
 
 ONE_FIELD: TypeAdapter[Field] = TypeAdapter(Field)
@@ -24,6 +25,12 @@ ONE_FIELD: TypeAdapter[Field] = TypeAdapter(Field)
 def make(type_: str, name: str = "x", **attributes: Any) -> Field:
     if type_ in ("select", "multiselect"):
         attributes.setdefault("options", ["a", "b", {"value": "c", "label": "The third"}])
+    if type_ == "object":
+        attributes.setdefault(
+            "fields", [{"name": "host", "type": "string"}, {"name": "port", "type": "integer", "default": 22}]
+        )
+    if type_ == "list" and "fields" not in attributes:
+        attributes.setdefault("of", {"type": "integer", "min": 0})
     return ONE_FIELD.validate_python({"name": name, "type": type_, **attributes})
 
 
@@ -50,6 +57,7 @@ def labels(rows: list[Any]) -> list[str]:
 
 BERLIN = timezone(timedelta(hours=1))
 SHAPE = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": False}
+HI = {"name": "a.txt", "media_type": "text/plain", "size": 2, "content": "aGk="}
 
 GOOD: list[tuple[str, dict[str, Any], object, object]] = [
     ("string", {}, " as it is ", " as it is "),
@@ -108,6 +116,35 @@ GOOD: list[tuple[str, dict[str, Any], object, object]] = [
     ("json", {}, "[]", []),
     ("json", {}, "false", False),
     ("json", {"schema": SHAPE}, '{"n": 1}', {"n": 1}),
+    *(
+        ("uri", {}, f" {uri} ", uri)
+        for uri in (
+            "urn:isbn:0451450523",
+            "s3://bucket/a%20key",
+            "mailto:ann@example.com",
+            "ssh://git@example.com:22/repo.git",
+            "http://[2001:db8::7]/c=GB?one?two#three",
+            "file:///etc/hosts",
+            "tel:+1-816-555-1212",
+        )
+    ),
+    ("object", {}, {"host": "a"}, {"host": "a", "port": 22}),
+    ("object", {}, '{"port": "80", "host": "a"}', {"host": "a", "port": 80}),
+    ("list", {}, [1, "2"], [1, 2]),
+    ("list", {}, "[]", []),
+    ("list", {"of": "string"}, '["a", " b "]', ["a", " b "]),
+    ("list", {"of": {"type": "integer", "required": False}}, [1, None], [1, None]),
+    ("list", {"fields": [{"name": "on", "type": "boolean"}]}, '[{"on": "yes"}]', [{"on": True}]),
+    ("list", {"of": {"type": "list", "of": "date"}}, [["2026-11-20"], []], [["2026-11-20"], []]),
+    ("file", {}, {"name": "a.txt", "media_type": "Text/Plain; charset=utf-8", "content": "aGk="}, HI),
+    ("file", {}, json.dumps(HI), HI),
+    ("file", {"max_bytes": 2}, {"name": "a.txt", "media_type": "text/plain", "size": 2, "content": "aGk="}, HI),
+    (
+        "file",
+        {},
+        {"name": "empty", "content": ""},
+        {"name": "empty", "media_type": "application/octet-stream", "size": 0, "content": ""},
+    ),
     ("secret", {}, " p4ss\r\nword ", " p4ss\r\nword "),
 ]
 
@@ -240,6 +277,77 @@ BAD: list[tuple[str, dict[str, Any], object, str]] = [
     ("json", {}, ["x" * MAX_LENGTH], f"must be JSON of at most {MAX_LENGTH} characters."),
     ("json", {"schema": SHAPE}, {"n": "x"}, "does not fit its schema at 'n': 'x' is not of type 'integer'."),
     ("json", {"schema": SHAPE}, {}, "does not fit its schema: 'n' is a required property."),
+    *(
+        (
+            "uri",
+            {},
+            bad,
+            f"must be an address with its scheme, like urn:isbn:0451450523 or s3://bucket/key, not {bad!r}.",
+        )
+        for bad in (
+            "example.com",
+            "//example.com/a",
+            "a b:c",
+            "1a:b",
+            "a:%zz",
+            "http://[zz]/",
+            "http://x.org:999999",
+            "http://ü.de",
+        )
+    ),
+    (
+        "uri",
+        {},
+        "ssh://git:hunter2@x.org",
+        "must be an address with its scheme, like urn:isbn:0451450523 or s3://bucket/key, without a password in it.",
+    ),
+    ("uri", {}, f"a:{'b' * 2000}", "must be at most 2000 characters long; it has 2002."),
+    ("object", {}, [1], "must be an object with: host, port (optional), not a list."),
+    ("object", {}, '"text"', "must be an object with: host, port (optional), not 'text'."),
+    ("list", {}, {"a": 1}, "must be a list, each item a whole number, not an object."),
+    ("list", {"min_items": 2}, [1], "must have at least 2 items; it has 1."),
+    ("list", {"max_items": 1}, "[1, 2]", "must have at most 1 item; it has 2."),
+    ("list", {}, [0] * 1001, "must have at most 1000 items; it has 1001."),
+    ("file", {}, "hello", None),
+    ("file", {}, [1], "must be a file of at most 32 KiB, as an object with name and content (base64)."),
+    ("file", {}, {"content": "aGk="}, "must be a file with its name."),
+    ("file", {}, {**HI, "name": "../a"}, "must be a file with a plain name, without folders, not '../a'."),
+    ("file", {}, {**HI, "media_type": "text"}, "must be a file with a media type like text/plain, not 'text'."),
+    ("file", {}, {**HI, "content": "aGk"}, "must be a file whose content is base64 (RFC 4648, with + and /)."),
+    ("file", {}, {**HI, "content": "aG k="}, "must be a file whose content is base64 (RFC 4648, with + and /)."),
+    (
+        "file",
+        {"max_bytes": 1},
+        {"name": "a.txt", "content": "aGk="},
+        "must be a file of at most 1 byte; this one has 2 bytes. Put a larger one where files are kept, and give its link.",
+    ),
+    ("file", {}, {**HI, "content": "_-k="}, "must be a file whose content is base64 (RFC 4648, with + and /)."),
+    ("file", {}, {"name": "a.txt"}, "must be a file with its content, in base64."),
+    ("file", {}, {**HI, "size": 3}, "must be a whole file: it has 2 bytes, and says that it has another size."),
+    (
+        "file",
+        {},
+        {**HI, "path": "/etc"},
+        "must be a file of at most 32 KiB; a file has no 'path', only name, media_type, size, content.",
+    ),
+    (
+        "file",
+        {"max_bytes": 1},
+        HI,
+        "must be a file of at most 1 byte; this one has 2 bytes. Put a larger one where files are kept, and give its link.",
+    ),
+    (
+        "file",
+        {},
+        {"name": "big", "size": 5 << 20, "content": ""},
+        "must be a file of at most 32 KiB; this one has 5 MiB. Put a larger one where files are kept, and give its link.",
+    ),
+    (
+        "file",
+        {},
+        {"name": "big", "content": "A" * 60_000},
+        "must be a file of at most 32 KiB; this one has 43.9 KiB. Put a larger one where files are kept, and give its link.",
+    ),
     ("secret", {}, 12345, "must be text."),
     ("secret", {"min_length": 8}, "hunter2", "must be between 8 and 3000 characters long."),
     ("secret", {}, "hunter2\x00", "must be text without control characters."),
@@ -298,7 +406,35 @@ def test_K10_yes_is_not_silently_false() -> None:
         ("json", {"schema": {"anyOf": [{"type": "null"}, {"$ref": "#"}]}}, "the schema refers to itself without end"),
         ("json", {"schema": {"patternProperties": {"(a+)+$": {}}}}, "uses patternProperties"),
         ("json", {"schema": {"pattern": "(?=a)"}}, "the pattern '(?=a)' cannot be used"),
-        ("file", {}, "does not match any of the expected tags"),
+        ("picture", {}, "does not match any of the expected tags"),
+        ("file", {"max_bytes": 46_081}, "less than or equal to 46080"),
+        ("list", {"of": None}, "the list x needs 'of' or 'fields', and not both"),
+        ("list", {"of": "integer", "fields": [{"name": "a", "type": "date"}]}, "needs 'of' or 'fields', and not both"),
+        ("list", {"of": {"name": "port", "type": "integer"}}, "what a list is made of has no name; leave it out"),
+        ("list", {"of": {"type": "integer", "when": "1"}}, "have a 'when', and nothing stands beside them"),
+        ("list", {"min_items": 3, "max_items": 2}, "the smallest number of items (3) is larger than the largest (2)"),
+        ("list", {"default": [1, "x"]}, "the default of x [1]: must be a whole number, not 'x'."),
+        ("object", {"fields": []}, "at least 1 item"),
+        (
+            "object",
+            {"fields": [{"name": "key", "type": "secret"}]},
+            "the secret key stands inside x, which is stored and shown as a whole",
+        ),
+        ("list", {"of": "secret"}, "the secret item stands inside x, which is stored and shown as a whole"),
+        (
+            "object",
+            {"fields": [{"name": "a", "type": "date", "default": "{{ x }}"}]},
+            "a stands inside x, where nothing is rendered",
+        ),
+        (
+            "object",
+            {"fields": [{"name": "a", "type": "date", "label": "{{ x }}"}]},
+            "a stands inside x, where nothing is rendered",
+        ),
+        ("string", {"label": "x" * 151}, "the label is longer than 150 characters"),
+        ("string", {"description": "x" * 2001}, "at most 2000 characters"),
+        ("string", {"when": "kind =="}, "this cannot be read"),
+        ("string", {"when": ""}, "at least 1 character"),
     ],
 )
 def test_a_wrong_definition_says_what_is_wrong(type_: str, attributes: dict[str, Any], sentence: str) -> None:
@@ -395,6 +531,78 @@ def test_uniqueness_in_a_schema_tells_one_from_true_and_not_from_one_point_zero(
     assert "non-unique" in refusal([field], {"x": [{"a": 1}, {"a": 1.0}]})["x"]
 
 
+def test_K10_every_wrong_place_inside_a_value_is_named_at_once() -> None:
+    fields = [
+        make("list", "servers", fields=[{"name": "host", "type": "string"}, {"name": "port", "type": "integer", "max": 65535}]),
+        make("object", "owner", fields=[{"name": "mail", "type": "email"}, {"name": "tags", "type": "list", "of": "string"}]),
+        make("date", "day"),
+    ]  # fmt: skip
+
+    refused = refusal(
+        fields,
+        {
+            "servers": [{"host": "a", "port": 80}, {"prt": 1, "port": "x"}, 5, None, {"host": " ", "port": 70000}],
+            "owner": '{"mail": "ann", "tags": ["a", 1]}',
+            "day": "soon",
+        },
+    )
+
+    assert refused == {
+        "servers[1].host": "is required.",
+        "servers[1].port": "must be a whole number, not 'x'.",
+        "servers[1].prt": "is not one of its fields; did you mean port?",
+        "servers[2]": "must be an object with: host, port, not 5.",
+        "servers[3]": "is required: an object with: host, port.",
+        "servers[4].host": "is required.",
+        "servers[4].port": "must be at most 65535, not 70000.",
+        "owner.mail": "must be a mail address like ann@example.com, not 'ann'.",
+        "owner.tags[1]": "must be text, not 1.",
+        "day": "must be a date like 2026-11-20, not 'soon'.",
+    }
+
+
+def test_K8_a_flood_of_wrong_items_makes_a_short_refusal() -> None:
+    refused = refusal([make("list")], {"x": ["y"] * 1000})
+
+    assert len(refused) == 21
+    assert refused["x"] == "has 980 more values that cannot be taken."
+
+
+def test_K10_a_file_that_a_field_takes_fits_beside_the_longest_other_value() -> None:
+    for max_bytes, other in ((32 * 1024, MAX_LENGTH), (45 * 1024, 3000)):
+        fields = [make("file", "report", max_bytes=max_bytes), make("string", "note", max_length=MAX_LENGTH)]
+        given = {"name": "n" * 255, "content": b64encode(bytes(max_bytes)).decode()}
+
+        values = validate(fields, {"report": given, "note": "x" * other})
+
+        assert values["report"]["size"] == max_bytes
+
+
+def test_what_is_shown_of_a_file_says_what_it_is_and_not_what_is_in_it() -> None:
+    files = make("list", of="file")
+    given = {"name": "a b.txt", "media_type": "text/plain", "size": 1536, "content": "A" * 2048}
+
+    assert readable(make("file"), given) == "a b.txt (text/plain, 1.5 KiB)"
+    assert readable(files, [given]) == '["a b.txt (text/plain, 1.5 KiB)"]'
+
+
+def test_an_item_is_described_like_any_field_but_for_its_name() -> None:
+    editor = Draft202012Validator(ONE_FIELD.json_schema())
+
+    assert editor.is_valid({"name": "x", "type": "list", "of": "integer"})
+    assert editor.is_valid({"name": "x", "type": "list", "of": {"type": "integer", "min": 1}})
+    assert not editor.is_valid({"name": "x", "type": "list", "of": "integr"})
+    assert not editor.is_valid({"name": "x", "type": "list", "of": {"min": 1}})
+    assert make("list", of="integer") == ListField(name="x", of=IntegerField(name="any"))
+
+
+def test_each_type_has_an_example_that_it_takes() -> None:
+    for type_ in TYPES:
+        field = make(type_)
+        if type_ != "secret":
+            assert field.parse(field.example) is not None
+
+
 def test_a_name_is_made_readable_where_there_is_no_label() -> None:
     assert make("date", "start_date").title == "Start date"
     assert make("date", "start_date", label="From").title == "From"
@@ -480,7 +688,7 @@ def test_whatever_is_given_is_refused_as_a_form_or_is_json_that_stays_as_it_is(
     else:
         refused = {}
 
-    assert refused.keys() <= {"x"}
+    assert all(place.partition(".")[0].partition("[")[0] == "x" for place in refused)
     assert "".join(refused.values()).isprintable()
     if refused:
         return

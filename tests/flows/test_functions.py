@@ -36,7 +36,7 @@ def module(folder: Path, text: str, name: str = "actions_here") -> None:
 
 async def call(folder: Path, text: str, params=None, values=None, *, limit=None):
     module(folder, text)
-    return await Functions().call("actions_here:act", folder, params or {}, values or {}, timeout=limit)
+    return (await Functions().call("actions_here:act", folder, params or {}, values or {}, timeout=limit)).output
 
 
 # -- arguments ------------------------------------------------------------------------------------------------
@@ -77,6 +77,12 @@ async def test_everything_that_is_wrong_with_a_call_is_told_at_once_and_repeatin
     assert failure.value.retryable is False
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_what_asks_for_ctx_needs_a_step_of_a_run(tmp_path, kind):
+    with pytest.raises(ActionError, match="actions_here:act needs 'ctx', which only a step of a run has"):
+        await call(tmp_path, f"{kind} act(ctx):\n    return 1\n")
+
+
 # -- what comes back ------------------------------------------------------------------------------------------
 
 
@@ -85,7 +91,7 @@ async def test_async_functions_run_on_the_loop_and_others_on_a_thread(tmp_path):
     module(tmp_path, "import threading\ndef act():\n    return threading.get_ident()\n", "sync_here")
     on_thread = await Functions().call("sync_here:act", tmp_path, {}, {})
 
-    assert on_loop == threading.get_ident() != on_thread
+    assert on_loop == threading.get_ident() != on_thread.output
 
 
 async def test_a_decorated_async_function_is_awaited(tmp_path):
@@ -225,7 +231,7 @@ async def test_a_thread_that_takes_too_long_fails_the_attempt_and_keeps_its_plac
     sys.modules["actions_here"].release.set()
     answer = await functions.call("actions_here:act", tmp_path, {"wait": False}, {})
 
-    assert answer == "returned"
+    assert answer.output == "returned"
     assert sys.modules["actions_here"].done.is_set()
 
 

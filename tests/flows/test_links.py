@@ -46,6 +46,33 @@ def test_S1_a_link_for_one_purpose_is_refused_for_another():
         KEYS.verify(KEYS.sign(LINK), Purpose.FORM, now=NOW)
 
 
+PURPOSES = [Purpose.PAGE, Purpose.RESUME, Purpose.CANCEL, Purpose.PRE]
+
+
+@pytest.mark.parametrize("made_for", PURPOSES)
+@pytest.mark.parametrize("used_for", [*PURPOSES, Purpose.FORM])
+def test_S1_each_purpose_takes_its_own_links_and_no_other(made_for, used_for):
+    text = KEYS.sign(replace(LINK, purpose=made_for))
+
+    if used_for is made_for:
+        assert KEYS.verify(text, used_for, now=NOW).purpose is made_for
+    else:
+        with pytest.raises(LinkInvalid):
+            KEYS.verify(text, used_for, now=NOW)
+
+
+def test_S1_what_a_link_is_about_is_signed_and_has_to_be_said_again():
+    text = KEYS.sign(replace(LINK, purpose=Purpose.PRE, n=0, about="deploy.ask"))
+
+    assert KEYS.verify(text, Purpose.PRE, now=NOW, about="deploy.ask").about == "deploy.ask"
+    assert len(text) == 84
+    for other in ("", "deploy", "deploy.as", "deploy.ask2", "deploy.ask\ud800"):
+        with pytest.raises(LinkInvalid):
+            KEYS.verify(text, Purpose.PRE, now=NOW, about=other)
+    with pytest.raises(LinkInvalid):
+        KEYS.verify(KEYS.sign(replace(LINK, purpose=Purpose.PRE)), Purpose.PRE, now=NOW, about="deploy.ask")
+
+
 @UNHURRIED
 @given(st.integers(0, 83), st.sampled_from("ABab01-_"))
 def test_S1_no_letter_of_a_link_can_be_changed(place, letter):

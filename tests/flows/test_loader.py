@@ -98,7 +98,7 @@ def test_on_and_yes_and_dates_are_words(load):
     loaded = load("""
         flow: a
         inputs: [{name: on, type: select, options: [on, off, yes, no, 2026-12-24, ~x]}]
-        steps: [{id: a, run: "json:dumps", with: {day: 2026-12-24, word: yes, number: 0x1F, empty: ~, off: off}}]
+        steps: [{id: a, run: "builtins:dict", with: {day: 2026-12-24, word: yes, number: 0x1F, empty: ~, off: off}}]
         """)
 
     flow = loaded.flow
@@ -176,11 +176,10 @@ def test_every_mistake_of_a_file_is_told_at_once_with_its_line_and_the_nearest_n
         "2: unknown key 'titel' (did you mean 'title'?)",
         "4: input 'employee', type: 'emial' is no type (did you mean 'email'?)",
         "5: input 'why', label: must be text, and 5 without quotes is not (quote it: \"5\")",
-        "8: step 'manager', approval: 'approvers' is missing",
         "9: step 'manager', approval.ask: 'inputs' has no 'employe' (did you mean 'employee'?)",
         "10: step 'manager', approval: unknown key 'aprovers' (did you mean 'approvers'?)",
         "11: step 'manager', approval.on_timeout: 'aprove' is not known here (did you mean 'approve'?)",
-        "12: step 'manager', approval.quorum: 'two' is not known here (one of any, all, a whole number)",
+        "12: step 'manager', approval.quorum: 'two' is not known here (one of any, all, a whole number, a mapping)",
         "13: step 'manager', approval.timeout: must be a duration like 10s, 2d or 1h30m",
         "15: step 'gate', approval.form: must be a list, not a mapping (each on a line of its own, after '- ')",
         "15: step 'gate', approval.via: 'mail' is not known here (did you mean 'gmail'?)",
@@ -190,9 +189,101 @@ def test_every_mistake_of_a_file_is_told_at_once_with_its_line_and_the_nearest_n
         ),
         "18: step 'tell': unknown key 'quorum' (it belongs inside 'approval')",
         "19: step 'tell', with.text: there is no step 'manger' (did you mean 'manager'?)",
-        "20: step 'tell': does nothing: it needs 'uses', 'run', 'approval', 'hold' or 'delay'",
+        "20: step 'tell': does nothing: it needs 'uses', 'run', 'approval', 'hold', 'callback', 'delay', or steps inside",
         "20: step 'tell', id: two steps have the id 'tell' (rename one of them)",
     ]
+
+
+def test_mistakes_inside_steps_are_told_at_their_own_line_by_the_name_of_the_innermost_step(load):
+    loaded = load("""\
+        flow: a
+        inputs: [{name: who, type: email}]
+        steps:
+          - id: big
+            if: inputs.who
+            then:
+              - id: gate
+                approval:
+                  approvers: [ann@example.org]
+                  quorum: {all: [ann@example.org, ann@example.org]}
+                  timeot: 2d
+                  on_reject:
+                    - id: tell
+                      delay: "{{ inputs.woh }}"
+              - delay: 1m
+                if: inputs.hwo
+            else:
+              - {id: gate, delay: soon}
+          - id: both
+            parallel:
+              left:
+                - {id: one, approval: {approvers: [ann], on_timeout: {then: aprove, steps: [{id: late, delay: 5}]}}}
+        finally:
+          - {id: tidy, if: steps.gaet.approved, delay: 1m}
+        """)
+
+    assert told(loaded) == [
+        (
+            "10: step 'gate', approval.quorum: takes 2 different people, and only 1 person may be counted for it:"
+            " ann@example.org (name more people, or ask for fewer)"
+        ),
+        "11: step 'gate', approval: unknown key 'timeot' (did you mean 'timeout'?)",
+        "14: step 'tell', delay: 'inputs' has no 'woh' (did you mean 'who'?)",
+        "15: step 'big', then.2: 'id' is missing",
+        "16: step 'big', then.2.if: 'inputs' has no 'hwo' (did you mean 'who'?)",
+        "18: step 'gate', id: two steps have the id 'gate', and ids are unique in the whole flow (rename one of them)",
+        (
+            "18: step 'gate', delay: must be a duration like 10s, 2d or 1h30m, or an instant like 2026-12-24T08:00:00Z;"
+            " it is 'soon'"
+        ),
+        "22: step 'late', delay: 5 does not say of what (did you mean '5s'?)",
+        "22: step 'one', approval.on_timeout.then: 'aprove' is not known here (did you mean 'approve'?)",
+        (
+            "22: step 'one', approval.approvers: 'ann' names nobody; write a mail address, an @group or a Slack user id"
+            ' like U024BE7LH (did you mean "@ann"?)'
+        ),
+        "24: step 'tidy', if: there is no step 'gaet' (did you mean 'gate'?)",
+    ]
+
+
+def test_what_is_wrong_with_one_step_hides_nothing_of_the_others(load):
+    """A broken step is mended as far as it goes: its neighbours, and the steps inside it, are checked all the same."""
+    loaded = load("""\
+        flow: a
+        steps:
+          - id: each
+            for_each: 5
+            steps:
+              - {id: one, uses: log, with: {text: "{{ itm }}"}, retry: {max: many}}
+              - {id: two, hold: {by: [nobody], timeout: soon}}
+        """)
+
+    assert [problem.partition(" (")[0] for problem in told(loaded)] == [
+        "4: step 'each', for_each: must be text or a list or a mapping, and 5 without quotes is not",
+        "6: step 'one', retry.max: must be a whole number, not 'many'",
+        "6: step 'one', with.text: nothing is called 'itm' here",
+        "7: step 'two', hold.timeout: must be a duration like 10s, 2d or 1h30m",
+        "7: step 'two', hold.by: 'nobody' names nobody; write a mail address, an @group or a Slack user id like U024BE7LH",
+    ]
+
+
+def test_what_is_wrong_inside_a_handler_hides_nothing_of_its_wait(load):
+    loaded = load("""\
+        flow: a
+        steps:
+          - id: ask
+            approval:
+              approvers: "@x"
+              on_timeout: {then: approve, steps: [{id: late, delay: 5}]}
+              form: [{name: x, type: string}, {name: x, type: emial}]
+        """)
+
+    assert [problem.partition(" (")[0] for problem in told(loaded)] == [
+        "6: step 'late', delay: 5 does not say of what",
+        "7: step 'ask', approval.form.x.type: 'emial' is no type",
+        "7: step 'ask', approval.form.x.name: two fields are named 'x'",
+    ]
+    assert [warning.message.partition(":")[2][:17] for warning in loaded.warnings] == [" silence approves"]
 
 
 @pytest.mark.parametrize(
@@ -239,10 +330,10 @@ def test_quote_it_is_said_and_the_rest_is_read_as_it_was_meant(load, line, probl
         ("hold: {by: }", "step 'a', hold.by: is empty; it must be a list"),
         ("hold: {timeout: 9999d}", "step 'a', hold.timeout: must be at most 3660 days"),
         ("hold: {timeout: 0s}", "step 'a', hold.timeout: must be more than 0s"),
-        ("hold: {via: []}", "step 'a', hold.via: names no place; leave it out to reach each person where they can be reached"),
-        ("hold: {form: [{name: x}]}", "step 'a', hold.form.x: 'type' is missing (one of string, integer, number, boolean, date, time, datetime, duration, select, multiselect, email, url, json, secret)"),
-        ("approval: {approvers: []}", "step 'a', approval.approvers: is empty (it needs at least one)"),
-        ("approval: {approvers: ['@x'], quorum: [2]}", "step 'a', approval.quorum: must be a whole number or 'any' or 'all', not a list"),
+        ("hold: {via: []}", "step 'a', hold.via: names no place; leave it out to reach each person where they can be reached, or write none"),
+        ("hold: {form: [{name: x}]}", "step 'a', hold.form.x: 'type' is missing (one of string, integer, number, boolean, date, time, datetime, duration, select, multiselect, email, url, uri, json, object, list, file, secret)"),
+        ("approval: {approvers: []}", "step 'a', approval: names nobody: list 'approvers', or name them in a nested 'quorum'"),
+        ("approval: {approvers: ['@x'], quorum: [2]}", "step 'a', approval.quorum: must be a whole number or a mapping or 'any' or 'all', not a list"),
         ("approval: {approvers: ['@x'], quorum: 0}", "step 'a', approval.quorum: must be at least 1"),
         ("approval: {approvers: ['@x'], via: [{slak: x}]}", "step 'a', approval.via: unknown key 'slak' (did you mean 'slack'?)"),
         ("delay: 1m, hold: {}", "step 'a': has hold and delay; a step waits for one thing, so make them two steps"),
@@ -447,6 +538,137 @@ def test_warnings_come_with_their_line_and_do_not_keep_a_flow_from_loading(load)
     ]
 
 
+# --- Flows that run and hear of each other -----------------------------------------------------------------------------
+
+CHILD = "flow: child\ninputs: [{name: who, type: email}]\nsteps: [{id: a, delay: 1m}]\n"
+PARENT = "flow: parent\nsteps:\n- {id: sub, flow: child, with: {who: ann@example.org}}\n"
+
+
+def folder(tmp_path: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yml").write_text(text)
+    return tmp_path
+
+
+def library_of(tmp_path: Path, **texts: str) -> tuple[list[str], list[str]]:
+    """The flows that can be run, and the problems as ``file:line: sentence``."""
+    library = load_folder(folder(tmp_path, **texts))
+    return list(library.flows), [str(problem).removeprefix(f"{tmp_path}/") for problem in library.problems]
+
+
+def test_child_flows_are_found_in_the_folder(tmp_path):
+    assert library_of(tmp_path, parent=PARENT, child=CHILD) == (["child", "parent"], [])
+
+
+def test_an_unknown_child_flow_and_wrong_inputs_are_told_with_their_line(tmp_path):
+    parent = "flow: parent\nsteps:\n- {id: a, flow: chlid}\n- id: b\n  flow: child\n  with:\n    woh: x\n"
+
+    assert library_of(tmp_path, parent=parent, child=CHILD) == (
+        ["child"],
+        [
+            "parent.yml:3: step 'a', flow: there is no flow 'chlid' (did you mean 'child'?)",
+            "parent.yml:6: step 'b', with: the input 'who' is missing (it takes a mail address like ann@example.com)",
+            "parent.yml:7: step 'b', with: unknown input 'woh' (did you mean 'who'?)",
+        ],
+    )
+
+
+def test_child_flows_in_a_circle_are_told_in_each_of_them(tmp_path):
+    texts = {name: f"flow: {name}\nsteps: [{{id: s, flow: {other}}}]\n" for name, other in ("ab", "bc", "ca")}
+
+    assert library_of(tmp_path, **texts, d="flow: d\nsteps: [{id: s, flow: a}]\n") == (
+        [],
+        [
+            "a.yml:2: step 's', flow: these flows would run each other without end: a -> b -> c -> a (take one step out)",
+            "b.yml:2: step 's', flow: these flows would run each other without end: b -> c -> a -> b (take one step out)",
+            "c.yml:2: step 's', flow: these flows would run each other without end: c -> a -> b -> c (take one step out)",
+            "d.yml:2: step 's', flow: the flow 'a' cannot be run, because of what is wrong with it (mend that one first)",
+        ],
+    )
+
+
+def test_a_flow_cannot_be_run_without_the_flows_that_it_runs(tmp_path):
+    above = "flow: above\nsteps: [{id: top, flow: parent}]\n"
+    broken = CHILD.replace("delay: 1m", "delay: soon")
+
+    flows, problems = library_of(tmp_path, above=above, parent=PARENT, child=broken, other=f"flow: other\n{STEP}")
+
+    assert flows == ["other"]
+    assert [problem.partition(" (")[0] for problem in problems] == [
+        "above.yml:2: step 'top', flow: the flow 'parent' cannot be run, because of what is wrong with it",
+        (
+            "child.yml:3: step 'a', delay: must be a duration like 10s, 2d or 1h30m, or an instant like 2026-12-24T08:00:00Z;"
+            " it is 'soon'"
+        ),
+        "parent.yml:3: step 'sub', flow: the flow 'child' cannot be run, because of what is wrong with it",
+    ]
+
+
+def test_of_two_flows_of_one_name_neither_is_a_child(tmp_path):
+    flows, problems = library_of(tmp_path, parent=PARENT.replace("who:", "woh:"), one=CHILD, two=CHILD)
+
+    assert flows == []
+    assert [problem.partition(" (")[0] for problem in problems] == [
+        f"one.yml:1: the flow 'child' is in {tmp_path}/two.yml:1 too",
+        "parent.yml:3: step 'sub', flow: the flow 'child' cannot be run, because of what is wrong with it",
+        f"two.yml:1: the flow 'child' is in {tmp_path}/one.yml:1 too",
+    ]
+
+
+def test_a_broken_flow_of_the_same_name_and_its_children_are_nothing_to_the_good_one(tmp_path):
+    broken = "flow: child\nsteps: [{id: a, flow: nobody}]\n"
+
+    flows, _ = library_of(tmp_path, parent=PARENT, child=CHILD, abroken=broken)
+
+    assert flows == ["child", "parent"]
+
+
+def test_a_flow_in_python_may_be_a_child(tmp_path):
+    (tmp_path / "shipping.py").write_text(PYTHON)
+
+    assert library_of(tmp_path, parent="flow: parent\nsteps: [{id: a, flow: release}]\n") == (["parent", "release"], [])
+
+
+def test_of_one_file_the_flows_beside_it_are_known(tmp_path):
+    parent = folder(tmp_path, parent=PARENT.replace("who:", "woh:"), child=CHILD) / "parent.yml"
+
+    library = load_folder(parent)
+
+    assert [problem.message for problem in library.problems] == [
+        "step 'sub', with: unknown input 'woh'",
+        "step 'sub', with: the input 'who' is missing",
+    ]
+    assert load_file(parent).problems == ()
+
+
+def test_of_one_file_the_flows_beside_it_that_an_action_starts_are_known(tmp_path):
+    step = "{id: a, uses: signoff.start, with: {flow: child, inputs: {woh: x, who: ann@example.org}}}"
+    starter = folder(tmp_path, starter=f"flow: starter\nsteps: [{step}]\n", child=CHILD) / "starter.yml"
+
+    assert [problem.message for problem in load_folder(starter).problems] == [
+        "step 'a', with.inputs: unknown input 'woh'"
+    ]
+
+
+def test_of_one_file_a_flow_that_is_not_beside_it_may_be_elsewhere(tmp_path):
+    parent = folder(tmp_path, parent=PARENT, childish=CHILD.replace("child", "childish")) / "parent.yml"
+
+    library = load_folder(parent)
+
+    assert (list(library.flows), library.problems) == (["parent"], ())
+    assert [str(warning).removeprefix(f"{parent}:") for warning in library.warnings] == [
+        "3: step 'sub', flow: there is no flow 'child' beside this file (did you mean 'childish'?)"
+    ]
+
+
+def test_what_stands_beside_a_file_that_names_no_flow_is_not_read(tmp_path):
+    (tmp_path / "bystander.py").write_text("from flows.definition import Flow\n# Flow()\n")
+    alone = folder(tmp_path, alone=f"flow: alone\n{STEP}") / "alone.yml"
+
+    assert load_folder(alone).problems == ()
+    assert "bystander" not in sys.modules
+
+
 # --- Python -----------------------------------------------------------------------------------------------------------
 
 PYTHON = """\
@@ -485,11 +707,10 @@ def test_a_module_that_cannot_be_imported_is_told_with_its_line(tmp_path):
 
     assert [(Path(problem.file).name, problem.line, problem.message) for problem in problems] == [
         ("broken_one.py", 13, "cannot be imported: AttributeError: 'Flow' object has no attribute 'no_such_thing'"),
-        ("broken_three.py", 10, "Approval: 'approvers' is missing"),
         ("broken_three.py", 10, "Approval: unknown key 'aprovers'"),
         ("broken_two.py", 8, "is not Python: invalid syntax"),
     ]
-    assert problems[2].hint == "did you mean 'approvers'?"
+    assert problems[1].hint == "did you mean 'approvers'?"
 
 
 def test_what_a_python_flow_gets_wrong_as_a_whole_is_told_at_its_line(tmp_path):
@@ -515,6 +736,29 @@ def test_a_function_that_is_not_there_is_told_with_the_nearest_name(tmp_path):
         "3: step 'a', run: the module 'deeds' has no function 'shp' (did you mean 'ship'?)",
         f"4: step 'b', run: there is no module 'deed' in {tmp_path} (did you mean 'deeds'?)",
     ]
+
+
+def test_a_function_that_cannot_take_what_it_is_given_is_told(tmp_path):
+    (tmp_path / "errands.py").write_text("def go(job, approvers, ctx, *, times=1): ...\ndef all(**given): ...\n")
+    (tmp_path / "a.yml").write_text(
+        "flow: a\nsteps:\n- {id: a, run: 'errands:go', with: {jb: x}}\n- {id: h, if: 'true', then: [\n"
+        "  {id: b, run: 'errands:go', with: {job: x, times: 2}}, {id: c, run: 'errands:all', with: {x: 1}}]}\n"
+    )
+
+    problems = load_folder(tmp_path).problems
+
+    assert [str(problem).removeprefix(f"{tmp_path}/a.yml:") for problem in problems] == [
+        "3: step 'a', with: the function takes no 'jb' (did you mean 'job'?)",
+        "3: step 'a', with: 'job' is missing: the function needs it",
+    ]
+
+
+def test_functions_inside_other_steps_are_looked_for_too(tmp_path):
+    (tmp_path / "a.yml").write_text("flow: a\nsteps: [{id: h, if: 'true', then: [{id: b, run: 'nowhere:go'}]}]\n")
+
+    (problem,) = load_folder(tmp_path).problems
+
+    assert problem.message == f"step 'b', run: there is no module 'nowhere' in {tmp_path}"
 
 
 def test_one_module_name_in_two_folders_is_refused_rather_than_mistaken(tmp_path):

@@ -7,14 +7,10 @@ memory. Beside it stands a second opinion of a few lines, ``_Watched``: who has 
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache
 from typing import Any, TypeVar
 
 import pytest
@@ -47,19 +43,16 @@ from flows.events import (
     PeopleResolved,
     TimerFired,
 )
-from flows.ids import Ids
 from flows.instants import from_ms
 from flows.people import Memberships, Person, PersonId, Roster
 from flows.plan import Plan
 from flows.quorum import MembershipsNeeded
 from flows.request import digest
 from flows.run import Close, Door, Kind, Outcome, Run, Status, StepRun, StepState, Suspension, Verdict
-from flows.store import outbox, slices
-from flows.store.connection import Worker, _Piece
-from flows.store.migrations import migrate
-from flows.store.rows import SUSPENSION, suspension_of
-from flows.store.sqlite import SqliteStore, Start
+from flows.store import slices
+from flows.store.sqlite import Start
 from flows.testing import FakeClock
+from tests.flows.inline_store import OF_RUNS, Inline, Rows, done
 
 ANN, BOB, CAY, DAN, EVE, ZOE = (f"{name}@example.com" for name in ("ann", "bob", "cay", "dan", "eve", "zoe"))
 PEOPLE = (ANN, BOB, CAY, DAN, EVE, ZOE)
@@ -148,47 +141,10 @@ def _flows(draw: st.DrawFn) -> Flow:
     return Flow(flow="drawn", inputs=inputs, steps=tuple(steps))
 
 
-# -- the store, without threads -------------------------------------------------------------------------------
+# -- one world ------------------------------------------------------------------------------------------------
 
+_TABLES = (*OF_RUNS, "cards", "effects")
 
-class _Inline(Worker):
-    """The store's worker without a thread: work is done where it is handed in, in the worker's own transaction."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(None, writes=True)  # type: ignore[arg-type]  # nothing here goes through aiosqlite
-        self._sqlite = connection
-
-    async def run(self, work: Any, after: Any = None) -> Any:
-        ((ok, value),) = self._transaction(self._sqlite, [_Piece(work, None, after)])  # type: ignore[arg-type]  # nobody waits
-        if not ok:
-            raise value
-        return value
-
-
-def _done(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine returns that never really waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("the store waited for something")
-
-
-_SEED, _EPOCH = bytes(16), 1
-
-
-@cache
-def _empty_database() -> bytes:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        migrate(connection)
-        connection.execute("INSERT INTO meta (key, value) VALUES ('epoch', ?)", (_EPOCH,))
-        return connection.serialize()
-
-
-_KEPT_WHEN_ENDED = ("runs", "step_runs", "suspensions", "decisions", "seats", "ledger")
-_OF_RUNS = (*_KEPT_WHEN_ENDED, "cards", "effects")
-
-Rows = Mapping[str, list[tuple[Any, ...]]]
 _Said = tuple[Verdict, str | None, Mapping[str, str]]
 """What somebody said: the verdict, the comment, the form."""
 
@@ -256,13 +212,10 @@ class Laws(RuleBasedStateMachine):
         failures: int,
         merged: str | None,
     ) -> None:
-        self.sql = sqlite3.connect(":memory:", isolation_level=None)
-        self.sql.deserialize(_empty_database())
         self.clock = FakeClock()
-        worker = _Inline(self.sql)
-        self.store = SqliteStore(worker, worker, None, self.clock, Ids(_SEED), _EPOCH)  # type: ignore[arg-type]  # no file, no lock
-        worker.guard = self.store._begin
-        self.people = {who: _done(self.store.know(Person(0, who.partition("@")[0], who), [who])).id for who in PEOPLE}
+        self.store = Inline.new(self.clock)
+        self.sql = self.store.sql
+        self.people = {who: done(self.store.know(Person(0, who.partition("@")[0], who), [who])).id for who in PEOPLE}
         self.former: dict[PersonId, PersonId] = {}
         self.team = {BOB, DAN, requester}
         self.runs: dict[int, _Watched] = {}
@@ -283,8 +236,8 @@ class Laws(RuleBasedStateMachine):
         before = self._rows()
         start = Start(plan, 0, self.people[requester], inputs, roster=self._roster(plan) if told else None)
         try:
-            start = replace(start, definition=_done(self.store.pin(plan)))
-            run, new = _done(self.store.start(start))
+            start = replace(start, definition=done(self.store.pin(plan)))
+            run, new = done(self.store.start(start))
         except QuorumUnreachable:
             assert self._rows() == before
             # One that everybody may decide can be met.
@@ -496,7 +449,7 @@ class Laws(RuleBasedStateMachine):
 
     def _merge(self, one: str, other: str) -> None:
         kept, gone = self.people[one], self.people[other]
-        person = _done(self.store.know(Person(0, "merged", one), [one, other]))
+        person = done(self.store.know(Person(0, "merged", one), [one, other]))
         assert person.id == kept
         self.people = {who: kept if at == gone else at for who, at in self.people.items()}
         self.former = {old: kept if new == gone else new for old, new in self.former.items()} | {gone: kept}
@@ -578,11 +531,11 @@ class Laws(RuleBasedStateMachine):
 
     def _perform(self, leased: Leased, *, ok: bool, retryable: bool = True) -> None:
         if isinstance(leased.effect, SyncCard):
-            _done(self.store.settle_card(leased, shown=10_000, posted="C1", ts=f"{leased.card}.0"))
+            done(self.store.settle_card(leased, shown=10_000, posted="C1", ts=f"{leased.card}.0"))
         elif (event := self._result(leased, ok=ok, retryable=retryable)) is not None:
             self._deliver(leased.run, event, settles=leased.id)
         else:
-            _done(self.store.settle(leased))
+            done(self.store.settle(leased))
 
     def _result(self, leased: Leased, *, ok: bool, retryable: bool) -> Event | None:
         match leased.effect:
@@ -604,7 +557,7 @@ class Laws(RuleBasedStateMachine):
         late = isinstance(event, DecisionMade) and self._overdue(run, event.n)
         refusal: Refused | None = None
         try:
-            _done(self.store.transact(run, event, settles=settles))
+            done(self.store.transact(run, event, settles=settles))
         except Refused as error:
             refusal = error
         after = self._rows(run)
@@ -713,7 +666,7 @@ class Laws(RuleBasedStateMachine):
         for run, watched in self.moved.items():
             if watched.ended is not None:
                 rows = self._rows(run)
-                assert {table: rows[table] for table in _KEPT_WHEN_ENDED} == watched.ended
+                assert {table: rows[table] for table in OF_RUNS} == watched.ended
 
     @invariant()
     def the_counters_and_the_status_say_what_the_rows_say(self) -> None:
@@ -805,12 +758,13 @@ class Laws(RuleBasedStateMachine):
             for suspension in self._suspensions(run):
                 assert opened[suspension.n] == suspension.digest.hex()
                 if suspension.kind is not Kind.DELAY:
-                    assert digest(plan.flow, plan.at(suspension.path).step, at, suspension) == suspension.digest
+                    step = plan.at(suspension.path).step
+                    assert digest(plan.flow, step, step.wait, at, suspension) == suspension.digest
 
     @invariant()
     def the_ledger_holds_and_agrees_with_the_rows(self) -> None:
         for run, watched in self.moved.items():
-            entries = _done(self.store.ledger(run))
+            entries = done(self.store.ledger(run))
             at, suspensions = self._run(run), self._suspensions(run)
             assert ledger.broken_at(entries) is None
             assert len(entries) == at.version
@@ -928,7 +882,7 @@ class Laws(RuleBasedStateMachine):
         at, steps = self._run(run), self._steps(run)
         assert at.ending is not None
         rows = self._rows(run)
-        self.runs[run].ended = {table: rows[table] for table in _KEPT_WHEN_ENDED}
+        self.runs[run].ended = {table: rows[table] for table in OF_RUNS}
         lanes = {one.lane for one in self._effects(run)}
         assert lanes <= {Lane.MESSAGES}
         plan = self._plan(run)
@@ -1030,36 +984,29 @@ class Laws(RuleBasedStateMachine):
 
     def _due(self) -> list[Leased]:
         """What the runner would perform now: an effect that is being performed already is not begun again."""
-        now, begun = self.clock.now(), {leased.id for leased, _ in self.in_flight}
-        return [one for lane in Lane for one in outbox.due(self.sql, lane, now, 100) if one.id not in begun]
+        begun = {leased.id for leased, _ in self.in_flight}
+        return [one for one in self.store.all_due() if one.id not in begun]
 
     def _effects(self, run: int) -> list[Leased]:
-        ids = self.sql.execute("SELECT id FROM effects WHERE run = ? ORDER BY id", (run,)).fetchall()
-        return [leased for (id_,) in ids if (leased := outbox.get(self.sql, id_)) is not None]
+        return self.store.effects_of(run)
 
     def _run(self, run: int) -> Run:
-        return slices.load_run(self.sql, self.store._kept, run)[1]
+        return self.store.run(run)
 
     def _plan(self, run: int) -> Plan:
-        return slices.load_run(self.sql, self.store._kept, run)[0]
+        return self.store.plan(run)
 
     def _steps(self, run: int) -> dict[str, StepRun]:
-        return slices.load_all_steps(self.sql, run)
+        return self.store.steps(run)
 
     def _suspensions(self, run: int) -> list[Suspension]:
-        rows = self.sql.execute(f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? ORDER BY n", (run,))
-        return list(map(suspension_of, rows))
+        return self.store.suspensions(run)
 
     def _facts(self, run: int) -> list[list[dict[str, Any]]]:
-        rows = self.sql.execute("SELECT payload FROM ledger WHERE run = ? ORDER BY seq", (run,))
-        return [json.loads(payload)["facts"] for (payload,) in rows]
+        return [entry["facts"] for entry in self.store.entries(run)]
 
     def _rows(self, run: int | None = None) -> Rows:
-        found = {}
-        for table in _OF_RUNS:
-            where = "" if run is None else f" WHERE {'id' if table == 'runs' else 'run'} = {run}"
-            found[table] = self.sql.execute(f"SELECT * FROM {table}{where} ORDER BY 1, 2, 3").fetchall()
-        return found
+        return self.store.rows(run, tables=_TABLES)
 
     def teardown(self) -> None:
         if hasattr(self, "sql"):
@@ -1090,7 +1037,7 @@ def _profile(examples: int, *, the_same_each_time: bool) -> settings:
 
 
 def test_the_laws_hold_whatever_happens():
-    run_state_machine_as_test(Laws, settings=_profile(100, the_same_each_time=True))
+    run_state_machine_as_test(Laws, settings=_profile(60, the_same_each_time=True))
 
 
 @pytest.mark.slow

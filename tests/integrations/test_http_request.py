@@ -576,7 +576,8 @@ async def test_an_unknown_certificate_fails_for_good(tmp_path: Path) -> None:
     "values",
     [
         {"url": "ftp://a.example/s3cret"},
-        {"url": "/only/a/path?s3cret"},
+        {"url": "//no.scheme.example/s3cret"},
+        {"url": "only/a/path?s3cret"},
         {"url": "http://a.example:99999/s3cret"},
         {"url": "http://a.example/", "headers": {"X-A": "s3cret\r\nX-B: 1"}},
         {"url": "http://a.example/", "headers": {"Host": "s3cret"}},

@@ -561,3 +561,49 @@ async def test_an_external_menu_offers_what_the_bot_suggests(bot: Bot, sandbox: 
 
     assert [option["value"] for option in offered] == ["holiday", "ill"]
     assert bot.heard[0]["value"] == "ho"
+
+
+async def test_the_bot_is_told_that_somebody_has_left(bot: Bot, sandbox: Sandbox) -> None:
+    bot.app.event("user_change")(bot.note)
+    bob = sandbox.person("bob")
+
+    answer = await sandbox.deactivate(bob)
+
+    (body,) = bot.heard
+    user = body["event"]["user"]
+    assert answer.ok
+    assert (user["id"], user["team_id"], user["deleted"]) == (bob.id, sandbox.workspace.id, True)
+    assert user["profile"]["email"] == "bob@example.com"
+    assert "tz" not in user
+
+
+async def test_the_bot_is_told_twice_that_a_group_has_other_members(bot: Bot, sandbox: Sandbox) -> None:
+    for name in ("subteam_updated", "subteam_members_changed"):
+        bot.app.event(name)(bot.note)
+    bob, cat, dan = [sandbox.person(name) for name in ("bob", "cat", "dan")]
+
+    await sandbox.change_group("hr-leads", [cat, dan])
+    await sandbox.change_group("hr-leads", [cat, dan], disabled=True)
+
+    updated, members, disabled = [body["event"] for body in bot.heard]
+    assert (updated["subteam"]["handle"], updated["subteam"]["users"]) == ("hr-leads", [cat.id, dan.id])
+    assert updated["subteam"]["date_delete"] == 0
+    assert members["subteam_id"] == updated["subteam"]["id"]
+    assert (members["added_users"], members["removed_users"]) == ([dan.id], [bob.id])
+    assert disabled["subteam"]["date_delete"] > 0
+
+
+async def test_what_was_typed_stays_only_in_the_very_same_input(over_http: Bot, sandbox: Sandbox, ann: Human) -> None:
+    """Slack keeps it by block id and action id, and puts no initial value in its place."""
+    client = over_http.app.client
+    trigger = sandbox.workspace.new_trigger(ann.id)
+    text = {"type": "plain_text_input", "initial_value": "at first"}
+    form = {**FORM, "blocks": [asked("one", text), asked("two", text)]}
+    opened = await client.views_open(trigger_id=trigger.id, view=form)
+    view = ann.modal
+    assert view is not None
+    view.values = {name: {"value": {"type": "plain_text_input", "value": "typed"}} for name in ("one", "two")}
+    changed = [asked("one", {**text, "initial_value": "anew"}), asked("two", {**text, "action_id": "other"})]
+    await client.views_update(view_id=opened["view"]["id"], view={**form, "blocks": changed})
+
+    assert view.values == {"one": {"value": {"type": "plain_text_input", "value": "typed"}}}

@@ -11,7 +11,14 @@ from pydantic import ValidationError
 
 from flows.ports import Action, ActionCall, Json
 from integrations.sandbox import Sandbox
-from integrations.slack.actions import PostMessage, PostMessageParams, SendDirectMessage, SendDirectMessageParams
+from integrations.slack.actions import (
+    PostMessage,
+    PostMessageParams,
+    SendDirectMessage,
+    SendDirectMessageParams,
+    UpdateMessage,
+    UpdateMessageParams,
+)
 from integrations.slack.client import SlackClient
 from integrations.slack.directory import SlackDirectory
 from integrations.slack.failures import SlackError
@@ -362,3 +369,82 @@ async def test_R9_a_repeat_goes_on_where_the_delivery_before_it_stopped(
 def test_whoever_is_nobody_is_refused_before_anything_is_sent(to: Any) -> None:
     with pytest.raises(ValidationError):
         told(to)
+
+
+# -- slack.update_message
+
+
+def changed(posted: Mapping[str, Any], **given: Any) -> UpdateMessageParams:
+    place = {"channel": posted["channel"], "ts": posted["ts"]}
+    return UpdateMessageParams.model_validate({**place, "text": "Deployed", **given})
+
+
+async def test_a_flow_changes_what_it_has_posted(
+    sandbox: Sandbox, slack: SlackClient, post: PostMessage, outbox: Outbox
+) -> None:
+    posted = await post.perform(outbox.call(), said(text="Deploying", blocks=BLOCKS))
+
+    output = await UpdateMessage(slack).perform(Outbox().call(), changed(posted))
+
+    (message,) = sandbox.person("ann").messages("vacation")
+    assert (message.text, message.blocks) == ("Deployed", [])
+    assert output == posted
+
+
+async def test_a_change_that_is_repeated_changes_nothing_more(
+    sandbox: Sandbox, slack: SlackClient, post: PostMessage, outbox: Outbox
+) -> None:
+    posted = await post.perform(outbox.call(), said())
+    update, outbox = UpdateMessage(slack), Outbox()
+    sandbox.faults.drop_after("chat.update", times=1)
+    error = await failed(update, outbox.call(), changed(posted, blocks=BLOCKS))
+
+    await update.perform(outbox.call(), changed(posted, blocks=BLOCKS))
+
+    (message,) = sandbox.person("ann").messages("vacation")
+    assert (error.retryable, error.uncertain) == (True, False)
+    assert message.shown_text() == "Approved by *Bob*"
+
+
+async def test_a_change_that_is_too_long_says_that_it_is_cut(
+    sandbox: Sandbox, slack: SlackClient, post: PostMessage, outbox: Outbox
+) -> None:
+    posted = await post.perform(outbox.call(), said())
+
+    await UpdateMessage(slack).perform(Outbox().call(), changed(posted, text="x" * 5_000))
+
+    (text,) = texts(sandbox)
+    assert len(text) == 4_000
+    assert text.endswith("x…\n(cut: Slack shows 4,000 of 5,000 characters)")
+
+
+async def test_only_the_bots_own_messages_can_be_changed(sandbox: Sandbox, slack: SlackClient) -> None:
+    ann = sandbox.person("ann")
+    channel = next(one for one in sandbox.workspace.channels.values() if one.name == "vacation")
+    hers = sandbox.workspace.post(channel, ann.id, "I am away")
+
+    theirs = await failed(UpdateMessage(slack), Outbox().call(), changed({"channel": channel.id, "ts": hers.ts}))
+    gone = await failed(
+        UpdateMessage(slack), Outbox().call(), changed({"channel": channel.id, "ts": "1700000000.000100"})
+    )
+
+    assert (theirs.code, theirs.retryable) == ("cant_update_message", False)
+    assert "only the bot's own messages can be changed" in str(theirs)
+    assert (gone.code, gone.retryable) == ("message_not_found", False)
+    assert texts(sandbox) == ["I am away"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"channel": "#vacation"},
+        {"channel": "U024BE7LH"},
+        {"ts": "now"},
+        {"ts": None},
+        {"text": " "},
+        {"thread_ts": "1"},
+    ],
+)
+def test_what_names_no_message_is_refused_before_anything_is_sent(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        changed({"channel": "C024BE91L", "ts": "1700000000.000100"}, **given)

@@ -15,6 +15,7 @@ NAMED = Flow(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("more", "status"), [(0, "waiting"), (1, "failed")])
 async def test_S8_a_wait_asks_a_thousand_people_and_no_more(more, status):
     who = [f"p{number}@x.io" for number in range(MAX_HANDLES + more)]

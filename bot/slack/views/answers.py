@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.slack.views import words
 from flows.errors import FlowError, Refused
+from flows.ids import Ids
 from flows.run import Verdict
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
@@ -18,18 +19,19 @@ NOT_YOURS = "You are not one of the people who may see this."
 
 _REFUSAL = 1_000  # characters; one that names everybody who has decided may have more
 
-_VERBS: Mapping[Verdict, str] = {
-    Verdict.APPROVE: "you approved",
-    Verdict.REJECT: "you rejected",
-    Verdict.RESUME: "you resumed it",
+_COUNTED: Mapping[Verdict, str] = {
+    Verdict.APPROVE: "Counted: you approved",
+    Verdict.REJECT: "Counted: you rejected",
+    Verdict.RESUME: "Counted: you resumed it",
+    Verdict.WITHDRAW: "Taken back: your answer does not count any more",
 }
 
 
-def counted(verdict: Verdict, progress: tuple[int, int] | None) -> str:
-    """``Counted: you approved. 1 of 2 approvals.`` ``progress`` is how many there are and how many it takes, None where
-    that cannot be read."""
-    text = f"Counted: {_VERBS[verdict]}."
-    return f"{text} {words.of(*progress)}." if progress is not None and verdict is Verdict.APPROVE else text
+def counted(verdict: Verdict, standing: str | None, *, chosen: str = "") -> str:
+    """``Counted: you approved (Staging). 1 of 2 approvals.`` ``standing`` is how it stands now, in Slack's markup; None
+    where that cannot be read, or says nothing. ``chosen`` is `` (Staging)``."""
+    text = f"{_COUNTED[verdict]}{chosen}."
+    return f"{text} {standing}." if standing else text
 
 
 def refused(refusal: FlowError) -> str:
@@ -37,6 +39,6 @@ def refused(refusal: FlowError) -> str:
     return clip(escape(str(refusal)), _REFUSAL) if isinstance(refusal, Refused) else UNKNOWN
 
 
-def closed(view: SuspensionView) -> str:
+def closed(view: SuspensionView, ids: Ids) -> str:
     """For a click on what was over before a form could be opened."""
-    return f"This is no longer open. {words.ended(view)}."
+    return f"This is no longer open. {words.ended(view, ids)}."

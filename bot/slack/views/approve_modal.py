@@ -1,19 +1,44 @@
-"""The form that an approval or a hold asks for, as a modal."""
+"""What goes with a yes, as a modal: the form of an approval or a hold, the choice, the reason."""
 
 from __future__ import annotations
 
-from bot.slack.views import form_inputs, kit, modal
+from collections.abc import Mapping
+
+from bot.slack.views import form_inputs, kit, modal, option_input, words
+from bot.slack.views.reason_input import reason_input
+from flows.definition import Approval
 from flows.ids import Ids
-from flows.run import Kind
+from flows.ports import Json
+from flows.run import Decision, Kind
 from flows.views import SuspensionView
 
 APPROVE_FORM = "approve_form"
 RESUME_FORM = "resume_form"
 
 
-def approve_modal(view: SuspensionView, origin: modal.Origin, ids: Ids, *, note: str | None = None) -> kit.Block:
-    """The modal; its form has to be one that ``form_inputs.fits_modal``."""
+def approve_modal(
+    view: SuspensionView,
+    origin: modal.Origin,
+    ids: Ids,
+    *,
+    given: Mapping[str, Json] | None = None,
+    note: str | None = None,
+    mine: Decision | None = None,
+) -> kit.Block:
+    """The modal; its form has to be one that ``form_inputs.fits_modal``. ``given`` is what was filled in so far.
+
+    Of several options it asks for one, unless ``origin`` says whose button was clicked.
+    """
     hold = view.suspension.kind is Kind.HOLD
+    inputs: list[kit.Block] = []
+    if view.options and origin.option is None:
+        inputs.append(option_input.option_input(view.options))
+    elif origin.option is not None:
+        inputs.append(kit.context(f"Your choice: *{words.option(view, origin.option)}*"))
+    inputs += form_inputs.inputs(view.request.form, view.suspension.defaults, given=given or {})
+    wait = view.wait
+    if isinstance(wait, Approval) and wait.reason == "both":
+        inputs.append(reason_input(required=True, hint="It is kept with your approval, and the flow may read it."))
     return modal.form(
         view,
         origin,
@@ -21,6 +46,7 @@ def approve_modal(view: SuspensionView, origin: modal.Origin, ids: Ids, *, note:
         callback_id=RESUME_FORM if hold else APPROVE_FORM,
         title="Resume" if hold else "Approve",
         submit="Resume" if hold else "Approve",
-        inputs=form_inputs.inputs(view.request.form, view.suspension.defaults),
+        inputs=inputs,
         note=note,
+        mine=mine,
     )

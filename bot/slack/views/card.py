@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-from slack_sdk.models.blocks.block_elements import ButtonElement
 
 from bot.slack.reference import Reference
 from bot.slack.views import kit, words
+from bot.slack.views.buttons import OPEN_PAGE, OPEN_WHOLE, OPTIONS, decision_buttons
 from bot.slack.views.request import asked, summary, title
+from bot.slack.views.words import NO_GROUPS, Groups
 from flows.forms import mask, readable
 from flows.ids import Ids
-from flows.run import Decision, Kind, Outcome
+from flows.run import Close, Decision, Kind, Outcome
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
-
-APPROVE = "approve"
-APPROVE_WITH = "approve_with"
-"""Approve where a form goes with it. Told apart here, where the form is at hand, so that a click need not look for it."""
-REJECT = "reject"
-RESUME = "resume"
-RESUME_WITH = "resume_with"
-OPEN_WHOLE = "open_whole"
-OPEN_PAGE = "open_page"
 
 DECIDE = "decide"
 """The block id of a card's buttons."""
 
-_DECISIONS = 1_200  # characters, see request.py
-_MAY_DECIDE = 500
+# Characters; see request.py.
+_MAY_DECIDE = 400
+_MAY_VETO = 200
+_DECISIONS = 1_100
 _GAPS = 400
 _REASON = 400
 _ANSWERS = 300
@@ -43,27 +36,36 @@ class Shown:
     blocks: list[kit.Block]
 
 
-def card(view: SuspensionView, ids: Ids, *, page: str | None = None) -> Shown:
+def card(view: SuspensionView, ids: Ids, *, page: str | None = None, groups: Groups = NO_GROUPS) -> Shown:
     """The card of a suspension.
 
     ``page`` is the personal page of its only reader; a card that many can see has none, and where it is cut it
     gets a button that tells each person theirs.
     """
+    drawn = _card(view, ids, page, groups, options=OPTIONS)
+    if view.options and sum(map(len, kit.texts(drawn.blocks))) > kit.MESSAGE_TEXT:
+        return _card(view, ids, page, groups, options=0)
+    return drawn
+
+
+def _card(view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, options: int) -> Shown:
     request = asked(view)
     blocks = [kit.header(title(view)), *request.blocks]
     if request.cut:
         blocks.append(kit.context(kit.CUT))
-    blocks.append(kit.context(_standing(view, ids)))
-    if view.open:
-        blocks += _who_may_decide(view)
-    else:
-        blocks.append(kit.section(_ending(view)))
-    if view.decisions:
-        blocks.append(kit.section(kit.fit(_decisions(view), _DECISIONS)[0]))
+    blocks.append(kit.context(_standing(view, ids, groups)))
+    if not view.open:
+        blocks.append(kit.section(_ending(view, ids)))
+    elif may := _who_may_decide(view, groups):
+        blocks.append(kit.context(may))
+    if view.run.paused is not None and view.run.ending is None:
+        blocks.append(kit.context(_paused(view)))
+    if decisions := [_decision(view, one) for one in view.decisions if one is not _sole(view)]:
+        blocks.append(kit.section(kit.fit(decisions, _DECISIONS)[0]))
     if view.suspension.approvers.gaps:
         blocks.append(kit.context(_gaps(view)))
     reference = Reference.to(view).text(ids)
-    buttons = list(_buttons(view, reference)) if view.open else []
+    buttons = decision_buttons(view, reference, options=options) if view.open else []
     if request.cut:
         whole = "Open the whole"
         buttons.append(
@@ -72,20 +74,6 @@ def card(view: SuspensionView, ids: Ids, *, page: str | None = None) -> Shown:
     if buttons:
         blocks.append(kit.actions(DECIDE, buttons))
     return Shown(_notification(view), blocks)
-
-
-def decision_buttons(view: SuspensionView, reference: str) -> list[ButtonElement]:
-    """Approve and Reject, or Resume, for any surface."""
-    return list(_buttons(view, reference))
-
-
-def _buttons(view: SuspensionView, reference: str) -> Iterator[ButtonElement]:
-    form = bool(view.request.form)
-    if view.suspension.kind is Kind.HOLD:
-        yield kit.button(RESUME_WITH if form else RESUME, "Resume", value=reference, style="primary")
-    else:
-        yield kit.button(APPROVE_WITH if form else APPROVE, "Approve", value=reference, style="primary")
-        yield kit.button(REJECT, "Reject", value=reference, style="danger")
 
 
 def _notification(view: SuspensionView) -> str:
@@ -98,58 +86,104 @@ def _notification(view: SuspensionView) -> str:
     return clip(escape(text), kit.NOTIFICATION)
 
 
-def _standing(view: SuspensionView, ids: Ids) -> str:
+# -- how it stands ----------------------------------------------------------------------------------------------
+
+
+def _standing(view: SuspensionView, ids: Ids, groups: Groups) -> str:
     parts = [f"Asked by {words.who(view.requester)}"]
     if view.suspension.kind is Kind.APPROVAL or view.open:
-        parts.append(f"*{words.progress(view)}*")
+        parts.append(f"*{words.progress(view)}*{words.waiting_for(view, groups)}")
+    if view.open and (rejections := words.rejections(view)):
+        parts.append(rejections)
     if view.open and view.suspension.due is not None:
         parts.append(f"until {words.moment(view.suspension.due)}")
     parts.append(f"<{ids.run_url(view.run.id)}|{ids.run(view.run.id)}>")
     return "  ·  ".join(parts)
 
 
-def _who_may_decide(view: SuspensionView) -> Iterator[kit.Block]:
-    approvers = view.suspension.approvers
-    named = [words.who(view.person(person)) for person in approvers.people]
-    named += [words.line(group) for group in approvers.groups]
-    if named:
-        text, _ = kit.fit(named, _MAY_DECIDE)
-        verb = "resume this" if view.suspension.kind is Kind.HOLD else "decide"
-        yield kit.context(f"Can {verb}: {', '.join(text.splitlines())}")
+def _who_may_decide(view: SuspensionView, groups: Groups) -> str:
+    approvers, terms = view.suspension.approvers, view.suspension.terms
+    verb = "resume this" if view.suspension.kind is Kind.HOLD else "decide"
+    there = words.present(view, (*approvers.people, *approvers.groups))
+    lines = [
+        _named(f"Can {verb}", words.seats(view, there, groups), _MAY_DECIDE),
+        _named("Can veto", words.seats(view, terms.veto if terms else (), groups), _MAY_VETO),
+    ]
+    return "\n".join(filter(None, lines))
 
 
-def _ending(view: SuspensionView) -> str:
-    reason = _reason(view)
-    return words.ended(view) + (f"\n>{clip(words.line(reason), _REASON)}" if reason else "")
+def _named(what: str, names: Iterable[str], limit: int) -> str:
+    fitting = kit.fit(names, limit)[0].splitlines()
+    return f"{what}: {', '.join(fitting)}" if fitting else ""
+
+
+def _paused(view: SuspensionView) -> str:
+    paused = view.run.paused
+    assert paused is not None  # the caller has looked
+    by = words.who(view.person(paused.by))
+    return (
+        f":double_vertical_bar: The run is paused by {by} since {words.moment(paused.at)}. "
+        "Answers are counted; what comes next starts when it is resumed."
+    )
+
+
+def _gaps(view: SuspensionView) -> str:
+    who = {handle: words.who(person) for person in view.people.values() for handle in words.handles(person)}
+    gaps = [
+        f"{who.get(handle) or words.line(handle)} ({words.line(reason)})"
+        for handle, reason in view.suspension.approvers.gaps
+    ]
+    return clip(f"Not asked: {', '.join(gaps)}", _GAPS)
+
+
+# -- who has decided what ---------------------------------------------------------------------------------------
+
+
+def _sole(view: SuspensionView) -> Decision | None:
+    """The decision that alone has closed it: how it ended says all of that one, and nothing has to be said twice."""
+    closing = view.suspension.closing
+    if closing is None or len(closing.by) != 1:
+        return None
+    if closing.how not in (Close.APPROVED, Close.REJECTED, Close.RESUMED):
+        return None
+    mine = view.decision_of(closing.by[0])
+    return mine if mine is not None and not mine.unseen else None
+
+
+def _ending(view: SuspensionView, ids: Ids) -> str:
+    sole = _sole(view)
+    reason = sole.comment if sole is not None else _reason(view)
+    text = words.ended(view, ids) + (f"\n>{clip(words.line(reason), _REASON)}" if reason else "")
+    return text + (_answers(view, sole) if sole is not None else "")
 
 
 def _reason(view: SuspensionView) -> str | None:
-    """Why: what was said with the decision that closed it, or with the cancelling of the run."""
-    ending = view.run.ending
-    cancelled = ending is not None and ending.outcome is Outcome.CANCELLED
-    return view.reason or (ending.reason if ending is not None and cancelled else None)
-
-
-def _decisions(view: SuspensionView) -> list[str]:
-    return [_decision(view, decision) for decision in view.decisions]
+    """Why, where none of the decisions that are listed says so."""
+    closing, ending = view.suspension.closing, view.run.ending
+    assert closing is not None  # asked of closed ones only
+    if closing.how is Close.SUPERSEDED:
+        return None  # its reason is the newer run, which has been named
+    # What ended the run at the same instant closed this along with it.
+    together = ending is not None and (ending.outcome is Outcome.CANCELLED or ending.at == closing.at)
+    also = ending.reason if ending is not None and together and closing.how is Close.CANCELLED else None
+    reason = closing.reason or also
+    return None if any(one.comment == reason for one in view.decisions) else reason
 
 
 def _decision(view: SuspensionView, decision: Decision) -> str:
-    text = f"{words.ICONS[decision.verdict]} {words.who(view.person(decision.person))} {words.DONE[decision.verdict]}"
-    text += f", {words.moment(decision.at)}"
+    who, said = words.who(view.person(decision.person)), words.said(view, decision)
+    text = f"{words.ICONS[decision.verdict]} {who} {said}, {words.moment(decision.at)}"
     if decision.comment:
         text += f": {words.comment(decision.comment, _ANSWERS)}"
+    return text + _answers(view, decision)
+
+
+def _answers(view: SuspensionView, decision: Decision) -> str:
+    """What was filled in, on a line of its own."""
     answers = mask(view.request.form, decision.values)
     said = [
         f"{field.title}: {readable(field, answers[field.name])}"
         for field in view.request.form
         if answers.get(field.name) not in (None, "", [])
     ]
-    if said:
-        text += f"\n>{clip(words.line('; '.join(said)), _ANSWERS)}"
-    return text
-
-
-def _gaps(view: SuspensionView) -> str:
-    gaps = [f"{words.line(handle)} ({words.line(reason)})" for handle, reason in view.suspension.approvers.gaps]
-    return clip(f"Not asked: {', '.join(gaps)}", _GAPS)
+    return f"\n>{clip(words.line('; '.join(said)), _ANSWERS)}" if said else ""

@@ -11,9 +11,17 @@ from integrations.slack.text import clip, escape
 COMMANDS = {
     "": "what waits for you, with Approve and Reject in place",
     "all": "everything that waits and that you may see",
-    "show RUN": "how a run stands, for example `show run_1a2b3c`",
+    "run": "the flows that you may start",
+    "run FLOW": "start a run of a flow: fill in what it takes, and see who will be asked before you send it",
+    "show RUN": "how a run stands, for example `show run_1a2b3c4d5e6f7`",
+    "pause RUN": "halt a run: what is under way goes on, nothing new starts",
+    "resume RUN": "let a paused run go on",
+    "cancel RUN": "end a run; you are asked once more before it happens",
     "help": "this",
 }
+
+WORDS = frozenset(name.partition(" ")[0] for name in COMMANDS)
+"""The first words that are known; none is one of them."""
 
 
 def help_(command: str, unknown: str | None = None) -> Shown:
@@ -21,8 +29,7 @@ def help_(command: str, unknown: str | None = None) -> Shown:
     lines = [f"`{command}{f' {name}' if name else ''}`  {meaning}" for name, meaning in COMMANDS.items()]
     blocks = [kit.section("\n".join(lines))]
     if unknown is not None:
-        words = [name.split()[0] for name in COMMANDS if name]
-        nearest = get_close_matches(unknown.lower(), words, n=1, cutoff=0.5)
+        nearest = get_close_matches(unknown.lower(), sorted(WORDS - {""}), n=1, cutoff=0.5)
         hint = f" Did you mean `{command} {nearest[0]}`?" if nearest else ""
         blocks.insert(0, kit.section(f"There is no `{command} {clip(escape(unknown), 60)}`.{hint}"))
     return Shown(f"How to use {command}", blocks)

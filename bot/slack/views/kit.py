@@ -45,9 +45,9 @@ def header(text: str) -> Block:
     return dict(HeaderBlock(text=plain(clip(" ".join(text.split()), HEADER) or "–")).to_dict())
 
 
-def section(text: str, *, block_id: str | None = None) -> Block:
-    """A paragraph in Slack's markup; what people wrote in it has to be escaped by then."""
-    return dict(SectionBlock(text=_markup(text), block_id=block_id).to_dict())
+def section(text: str, *, block_id: str | None = None, button: ButtonElement | None = None) -> Block:
+    """A paragraph in Slack's markup, with a button beside it; what people wrote in it has to be escaped by then."""
+    return dict(SectionBlock(text=_markup(text), block_id=block_id, accessory=button).to_dict())
 
 
 def context(text: str) -> Block:
@@ -64,7 +64,8 @@ def button(
     action_id: str, text: str, *, value: str, style: Literal["primary", "danger"] | None = None
 ) -> ButtonElement:
     """A button whose click comes to us."""
-    return ButtonElement(action_id=action_id, text=PlainTextObject(text=text, emoji=False), value=value, style=style)
+    label = PlainTextObject(text=clip(" ".join(unturned(text).split()), BUTTON), emoji=False)
+    return ButtonElement(action_id=action_id, text=label, value=value, style=style)
 
 
 def link_button(action_id: str, text: str, url: str) -> ButtonElement:

@@ -1,4 +1,4 @@
-"""What the modals have in common, and the one that says something and takes nothing."""
+"""What the modals have in common, and those that say something and take nothing."""
 
 from __future__ import annotations
 
@@ -8,37 +8,45 @@ from dataclasses import dataclass
 from typing import Self
 
 from bot.slack.reference import Reference
-from bot.slack.views import kit
+from bot.slack.views import kit, words
+from bot.slack.views.buttons import take_back
 from bot.slack.views.request import asked
 from flows.ids import Ids
+from flows.run import Decision
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
+
+MINE = "mine"
+"""The block id of the row under what the person has said before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a modal was opened for, and from where: ids only, since the person's client can read it.
 
-    ``channel`` and ``ts`` are of the message that was clicked; a click on the home tab has neither.
+    ``channel`` and ``ts`` are of the message that was clicked; a click on the home tab has neither. ``option`` is the
+    one whose button it was.
     """
 
     reference: Reference
     channel: str | None = None
     ts: str | None = None
+    option: str | None = None
 
     def text(self, ids: Ids) -> str:
         """For ``private_metadata``."""
-        return json.dumps([self.reference.text(ids), self.channel, self.ts], separators=(",", ":"))
+        parts = [self.reference.text(ids), self.channel, self.ts]
+        return json.dumps([*parts, self.option] if self.option is not None else parts, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str, ids: Ids) -> Self | None:
         """What ``text`` wrote, or None where this is none of ours."""
         try:
-            reference, channel, ts = json.loads(text)
+            reference, channel, ts, *option = json.loads(text)
         except (ValueError, TypeError):
             return None
         found = Reference.parse(reference, ids) if isinstance(reference, str) else None
-        return cls(found, channel, ts) if found is not None else None
+        return cls(found, channel, ts, option[0] if option else None) if found is not None else None
 
 
 def form(
@@ -51,13 +59,20 @@ def form(
     submit: str,
     inputs: Sequence[kit.Block],
     note: str | None = None,
+    mine: Decision | None = None,
 ) -> kit.Block:
-    """A modal that says what is asked and takes ``inputs``; ``note`` stands above it all, in plain words."""
+    """A modal that says what is asked and takes ``inputs``; ``note`` stands above it all, in plain words.
+
+    ``mine`` is what its reader has said before, which they may take back instead.
+    """
     request = asked(view)
-    blocks = [kit.section(f":warning: {escape(note)}")] if note else []
+    blocks = [kit.section(clip(f":warning: {escape(note)}", kit.SECTION))] if note else []
     blocks += request.blocks
     if request.cut:
         blocks.append(kit.context(kit.CUT.replace("see the whole", "the card leads to the whole")))
+    if mine is not None:
+        text = f"You have {words.said(view, mine)} this, {words.moment(mine.at)}. What you send now replaces it."
+        blocks.append(kit.section(text, block_id=MINE, button=take_back(origin.reference.text(ids))))
     return {
         "type": "modal",
         "callback_id": callback_id,
@@ -71,10 +86,15 @@ def form(
 
 def notice(title: str, sentence: str) -> kit.Block:
     """A modal that says one thing. ``sentence`` is in plain words."""
+    return told(title, escape(sentence))
+
+
+def told(title: str, text: str) -> kit.Block:
+    """The same in Slack's markup; what people wrote in it has to be escaped by then."""
     return {
         "type": "modal",
         "callback_id": "notice",
         "title": kit.plain(clip(title, kit.MODAL_TITLE)),
         "close": kit.plain("Close"),
-        "blocks": [kit.section(clip(escape(sentence), kit.SECTION))],
+        "blocks": [kit.section(clip(text, kit.SECTION))],
     }

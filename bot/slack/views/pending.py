@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from slack_sdk.models.blocks.block_elements import ButtonElement
+
 from bot.slack.reference import Reference
-from bot.slack.views import card, kit, words
+from bot.slack.views import buttons, card, kit, words
+from bot.slack.views.answer import Answer, told
 from bot.slack.views.request import summary, title
 from flows.ids import Ids
 from flows.run import Kind
@@ -15,10 +18,12 @@ from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
 
 ITEMS = 10
-"""What a list shows of what waits; at two blocks and at most 850 characters each this stays within one message."""
+"""What a list shows of what waits; at two blocks and at most 800 characters each this stays within one message."""
 
-_ASK = 400  # characters
+_SAID = 1_000  # characters
+_ASK = 300
 _TITLE = 150
+_LABELS = 80  # characters of the options that stand there as buttons; of more, Approve opens the choice
 
 
 class Listing(StrEnum):
@@ -30,19 +35,30 @@ class Listing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that waits. ``link`` leads to its card where the reader can see one; ``actionable``: with buttons."""
+    """One thing that waits. ``link`` leads to its card where the reader can see one; ``actionable``: with buttons.
+
+    ``answered``: its reader has decided it, and may take that back.
+    """
 
     view: SuspensionView
     link: str | None
     actionable: bool = True
+    answered: bool = False
 
 
 def pending(
-    items: Sequence[Item], ids: Ids, listing: Listing, *, more: bool = False, said: str | None = None
+    items: Sequence[Item],
+    ids: Ids,
+    listing: Listing,
+    *,
+    more: bool = False,
+    said: Answer | None = None,
+    answered: int = 0,
 ) -> card.Shown:
-    """The list. ``more``: there is more than these. ``said`` is the answer to a click on it, in Slack's markup."""
+    """The list. ``more``: there is more than these. ``said`` is the answer to a click on it. ``answered`` is how many
+    its reader has decided that are open all the same, and not in it."""
     heading = "Waiting for you" if listing is Listing.MINE else "Everything that waits"
-    blocks = [kit.section(said)] if said else []
+    blocks = told(replace(said, text=clip(said.text, _SAID))) if said else []
     blocks.append(kit.header(heading))
     for item in items:
         blocks += _item(item, ids, listing)
@@ -51,6 +67,9 @@ def pending(
         blocks.append(kit.section(nothing))
     if more:
         blocks.append(kit.context(f"These are the {len(items)} with the nearest deadlines; there are more."))
+    if answered:
+        what = "1 that is" if answered == 1 else f"{answered} that are"
+        blocks.append(kit.context(f"You have decided {what} still open. `/approvals all` shows them, to change that."))
     return card.Shown(f"{heading}: {len(items)}{' and more' if more else ''}" if items else nothing, blocks)
 
 
@@ -71,12 +90,21 @@ def _item(item: Item, ids: Ids, listing: Listing) -> list[kit.Block]:
     reference = Reference.to(view)
     ask = clip(escape(summary(view, _ASK)), _ASK) or "_Nothing was written here._"
     facts = [clip(words.line(title(view)), _TITLE), f"asked by {words.who(view.requester)}", words.progress(view)]
+    if view.run.paused is not None:
+        facts.append("the run is paused")
     if view.suspension.due is not None:
         facts.append(f"until {words.moment(view.suspension.due)}")
     if item.link is not None:
         facts.append(f"<{item.link}|Open the card>")
     blocks = [kit.section(f"{ask}\n{'  ·  '.join(facts)}")]
-    if item.actionable and view.suspension.kind is not Kind.DELAY:
-        block_id = f"{listing}:{ids.suspension(reference.run, reference.n)}"
-        blocks.append(kit.actions(block_id, card.decision_buttons(view, reference.text(ids))))
+    block_id = f"{listing}:{ids.suspension(reference.run, reference.n)}"
+    if item.actionable and view.suspension.kind in (Kind.APPROVAL, Kind.HOLD):
+        blocks.append(kit.actions(block_id, _buttons(view, reference.text(ids))))
+    elif item.answered:
+        blocks.append(kit.actions(block_id, [buttons.take_back(reference.text(ids))]))
     return blocks
+
+
+def _buttons(view: SuspensionView, reference: str) -> list[ButtonElement]:
+    short = sum(len(option.title) for option in view.options) <= _LABELS
+    return buttons.decision_buttons(view, reference, options=buttons.OPTIONS if short else 0)

@@ -12,9 +12,9 @@ from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
 
 # Characters. With the card's other parts these stay under kit.MESSAGE_TEXT whatever is asked.
-_ASK = 2_700
-_INPUTS = 1_900
-_SHOW = 1_900
+_ASK = 2_600
+_INPUTS = 1_700
+_SHOW = 1_700
 _VALUE = 600
 
 
@@ -39,7 +39,7 @@ def asked(view: SuspensionView) -> Asked:
     blocks = [kit.section(ask or "_Nothing was written here._")]
     inputs = [
         _labelled(field.title, words.line(readable(field, request.inputs[field.name])))
-        for field in view.plan.flow.inputs
+        for field in view.plan.scope_of(view.suspension.path).flow.inputs
         if field.name in request.inputs
     ]
     shown = [_labelled(label, escape(_text(value))) for label, value in request.show.items()]

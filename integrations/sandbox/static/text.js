@@ -8,6 +8,8 @@ const EMOJI = {
   email: "✉️", envelope: "✉️", lock: "🔒", link: "🔗", bulb: "💡", fire: "🔥", sparkles: "✨", palm_tree: "🌴",
   double_vertical_bar: "⏸️", arrow_forward: "▶️", large_green_circle: "🟢", red_circle: "🔴", white_circle: "⚪",
   information_source: "ℹ️", question: "❓", heavy_minus_sign: "➖", raised_hand: "✋", ballot_box_with_check: "☑️",
+  gear: "⚙️", mag: "🔍", fast_forward: "⏩", arrow_down: "⬇️", wastebasket: "🗑️", arrows_counterclockwise: "🔄",
+  incoming_envelope: "📨",
 };
 const TOKEN = /<([^<>\n]+)>/;
 const BARE = /\bhttps?:\/\/[^\s<>]*[^\s<>.,;:!?)\]'"]/;

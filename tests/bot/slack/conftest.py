@@ -26,9 +26,10 @@ from flows.ids import Ids
 from flows.links import Keyring
 from flows.run import Door, Run, Verdict
 from flows.runner import Runner
+from flows.sessions import Sessions
 from flows.store.sqlite import SqliteStore
 from flows.testing.clock import FakeClock
-from flows.testing.recording import RecordingPerformer
+from flows.testing.recording import RecordingPerformer, TestAddresses
 from flows.vault import Vault
 from flows.views import SuspensionView
 from integrations.sandbox import Human, Sandbox
@@ -58,6 +59,8 @@ class Bot:
     runner: Runner
     door: SlackDoor
     client: SlackClient
+    directory: SlackDirectory
+    cards: Cards
     links: PageLinks
     performer: RecordingPerformer
 
@@ -65,29 +68,34 @@ class Bot:
         sandbox, clock = self.sandbox, self.clock
         self.store = await SqliteStore.open(self._database, clock=clock, public_url=PUBLIC_URL)
         self.client = SlackClient(self.token, base_url=sandbox.slack_url, timeout=5)
-        directory = SlackDirectory(self.client, team_id=sandbox.workspace.id, now=clock.now, monotonic=clock.monotonic)
+        self.directory = directory = SlackDirectory(
+            self.client, team_id=sandbox.workspace.id, now=clock.now, monotonic=clock.monotonic
+        )
         self.people = People(self.store, clock, slack=directory, admins=self.admins)
         await self.people.load_admins()
         vault = Vault(KEYS)
         self.engine = Engine(self.store, self.people, vault, clock)
         await self.engine.use(self._flows)
         self.links = PageLinks(Keyring(KEYS), clock, PUBLIC_URL)
-        cards = Cards(self.client, self.links, self.store.ids, clock, self.engine.cards)
+        self.cards = Cards(self.client, self.links, self.store.ids, clock, self.engine.cards, directory.group_ids)
         self.door = SlackDoor(
             engine=self.engine,
             people=self.people,
             client=self.client,
-            cards=cards,
+            cards=self.cards,
             links=self.links,
             clock=clock,
             signing_secret=None if self.socket_mode else sandbox.signing_secret,
+            directory=directory,
         )
         self.performer = RecordingPerformer(self.actions, Functions(), vault, self.store.ids)
+        self.performer.addresses = TestAddresses(self.store.ids)
+        self.performer.sessions = Sessions(self.engine, self.people, self.performer.addresses)
         self.runner = Runner(
             self.store,
             directory=self.people,
             performer=self.performer,
-            messenger=Messages(cards=cards, mailer=None, links=self.links, public_url=PUBLIC_URL),
+            messenger=Messages(cards=self.cards, mailer=None, links=self.links, public_url=PUBLIC_URL),
             clock=clock,
         )
         self.runner.start()

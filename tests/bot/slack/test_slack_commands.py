@@ -88,9 +88,11 @@ async def test_what_i_have_answered_waits_for_others_and_no_longer_for_me(sandbo
     ]
 
     assert "Nothing waits for you." in bobs.shown_text()
+    assert "You have decided 1 that is still open. `/approvals all` shows them" in bobs.shown_text()
+    assert bobs.buttons() == []
     assert cats.buttons() == ["Approve", "Reject"]
     assert "alpha?" in everything.shown_text()
-    assert everything.buttons() == []
+    assert everything.buttons() == ["Take back"]
 
 
 async def test_reject_in_the_list_asks_for_the_reason_and_is_answered(sandbox, start_bot, cast):

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.slack.reference import Reference
 from bot.slack.views import answers, form_inputs, kit
+from bot.slack.views.answer import Answer
 from bot.slack.views.approve_modal import approve_modal
+from bot.slack.views.asked import Asked, who_is_asked
+from bot.slack.views.cancel_modal import Cancelling, cancel_modal
 from bot.slack.views.card import card
 from bot.slack.views.ending import ending
 from bot.slack.views.help import help_
-from bot.slack.views.modal import Origin
+from bot.slack.views.modal import Origin, notice
 from bot.slack.views.pending import ITEMS, Item, Listing, home, pending
 from bot.slack.views.reject_modal import reject_modal
+from bot.slack.views.run_modal import Start, run_modal
 from bot.slack.views.show import show
+from bot.slack.views.startable import startable
 from flows.definition import Approval, Flow, Hold, Step
 from flows.fields import MAX_TEXT
 from flows.forms import validate
 from flows.ids import Ids
 from flows.people import Person
 from flows.plan import Plan
+from flows.rules import Terms, Tree
 from flows.run import (
     Approvers,
     Close,
@@ -33,6 +41,7 @@ from flows.run import (
     Ending,
     Kind,
     Outcome,
+    Paused,
     Run,
     StepRun,
     StepState,
@@ -40,7 +49,9 @@ from flows.run import (
     Verdict,
 )
 from flows.views import ParkedEffect, RunView, SuspensionView
+from integrations import sandbox
 from integrations.sandbox.blocks import check_message_blocks, check_view, text_length
+from integrations.sandbox.inputs import entered, state_of
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 IDS = Ids(b"0123456789abcdef", "https://signoff.example.com")
@@ -174,7 +185,6 @@ def test_a_closed_card_has_no_buttons_and_says_what_became_of_it_who_when_and_wh
         section("Ship it?"),
         context(f"Asked by <@UANN00001>  ·  *0 of 2 approvals*  ·  {RUN}"),
         section(f":x: *Rejected* by <@UBOB00002>, {ONE}\n>too early"),
-        section(f":x: <@UBOB00002> rejected, {ONE}: “too early”"),
     ]
 
 
@@ -215,16 +225,28 @@ INERT = "&lt;!channel&gt; &lt;@U123&gt; &lt;https://evil.example|safe&gt; &amp; 
 def test_S6_what_people_wrote_is_inert_on_every_surface():
     evil = replace(CAT, name=EVIL)
     fields = [{"name": "what", "type": "string", "label": EVIL}]
-    wait = Approval(approvers=("bob@example.com",), ask=EVIL, form=[{"name": "why", "type": "string", "label": EVIL, "description": EVIL}])  # fmt: skip
+    form = [{"name": "why", "type": "string", "label": EVIL, "description": EVIL}]
+    options = [{"name": "evil", "label": EVIL[:75]}, {"name": "good"}]
+    wait = Approval(
+        approvers=("bob@example.com",),
+        ask=EVIL,
+        form=form,
+        form_on="both",
+        reason="both",
+        options=options,
+        reject_after=2,
+    )
     view = a_view(
         wait,
+        terms=Terms(Tree(1, (EVIL, evil.id)), (EVIL, evil.id)),
         fields=fields,
         inputs={"what": EVIL},
         show={EVIL: EVIL, "data": {"deep": EVIL}},
-        decisions=(said(evil, Verdict.APPROVE, EVIL, why=EVIL),),
+        decisions=(replace(said(evil, Verdict.APPROVE, EVIL, why=EVIL), option=EVIL),),
         approvers=Approvers((evil.id,), (EVIL,), ((EVIL, EVIL),)),
     )
-    view = replace(view, people={**PEOPLE, evil.id: evil}, run=replace(view.run, requester=evil.id))
+    paused = replace(view.run, requester=evil.id, paused=Paused(evil.id, NOON))
+    view = replace(view, people={**PEOPLE, evil.id: evil}, run=paused)
     ended = replace(view.run, ending=Ending(Outcome.REJECTED, NOON, EVIL, (evil.id,)))
     closed = replace(
         view, run=ended, suspension=replace(view.suspension, closing=Closing(Close.REJECTED, NOON, (evil.id,)))
@@ -232,21 +254,36 @@ def test_S6_what_people_wrote_is_inert_on_every_surface():
     steps = {"gate": StepRun("gate", StepState.FAILED, error=EVIL)}
     parked = ParkedEffect(1, 7, EVIL, "gate", EVIL, 1, NOON, NOON)
     run = RunView(closed.plan, ended, steps, (view,), view.people, (parked,))
-    origin = Origin(Reference.to(view))
+    origin = Origin(Reference.to(view), option="evil")
+    dropped = replace(
+        view, suspension=replace(view.suspension, closing=Closing(Close.DROPPED, NOON, (evil.id,), EVIL, EVIL))
+    )
+    started = Flow(flow="evil", title=EVIL[:150], description=EVIL, inputs=fields, steps=view.plan.flow.steps)
+    asked = who_is_asked(Asked((evil,), ((EVIL, 2),), ((EVIL, EVIL),)), {EVIL: EVIL})
 
     surfaces = [
-        card(view, IDS),
+        card(view, IDS, groups={EVIL: EVIL}),
         card(closed, IDS),
+        card(dropped, IDS),
         pending([Item(view, None)], IDS, Listing.MINE),
         show(run, IDS),
         ending(run, None),
+        startable([started], "/approvals"),
         help_("/approvals", EVIL),
     ]
-    modals = [reject_modal(view, origin, IDS, note=EVIL), approve_modal(view, origin, IDS, note=EVIL)]
+    modals = [
+        reject_modal(view, origin, IDS, note=EVIL, mine=view.decisions[0]),
+        approve_modal(view, origin, IDS, note=EVIL, mine=view.decisions[0]),
+        run_modal(started, Start("evil"), asked=asked, ready=True, note=EVIL),
+        cancel_modal(run, Cancelling(7), IDS),
+        notice(EVIL, EVIL),
+    ]
 
     for shown in surfaces:
         fits(shown.blocks)
         assert "<!channel>" not in shown.text
+    for modal in modals:
+        assert check_view(modal) == []
     texts = [text for shown in surfaces for text in _markup(shown.blocks)] + [
         text for modal in modals for text in _markup(modal["blocks"])
     ]
@@ -282,7 +319,16 @@ def largest(*, letter: str = "&", closed: bool = False, value: int = 700) -> Sus
     ]  # fmt: skip
     if value < 100:
         fields = [{"name": f"field_{n}", "type": "string", "label": letter * value} for n in range(90)]
-    wait = Approval(approvers=("bob@example.com",), ask=letter * 10_000, form=fields)
+    options = [{"name": f"o{n}", "label": (letter * 75)[:75]} for n in range(23)]
+    wait = Approval(
+        approvers=("bob@example.com",),
+        ask=letter * 10_000,
+        form=fields,
+        form_on="both",
+        reason="both",
+        reject_after=40,
+        options=options,
+    )
     values = {f"field_{n}": letter * value for n in range(90)}  # at most 64 KiB, as much as one form may hold
     view = a_view(
         wait,
@@ -293,12 +339,21 @@ def largest(*, letter: str = "&", closed: bool = False, value: int = 700) -> Sus
             f"{letter * value}{n}": letter * (60_000 if value > 100 else value)
             for n in range(40 if value > 100 else 200)
         },
-        decisions=tuple(said(people[n], Verdict.APPROVE, letter * (value * 4), **values) for n in range(1, 61)),
+        decisions=tuple(
+            replace(
+                said(people[n], Verdict.REJECT if n % 2 else Verdict.APPROVE, letter * (value * 4), **values),
+                option="o1",
+                unseen=True,
+            )
+            for n in range(1, 61)
+        ),
+        terms=Terms(Tree(60, tuple(people)), (*people, *(letter * 80 for _ in range(50)))),
         approvers=Approvers(tuple(people), tuple(letter * 80 for _ in range(50)), ((letter * 300, letter * 300),) * 50),
         closing=Closing(Close.REJECTED, NOON, tuple(people)) if closed else None,
     )
     flow = view.plan.flow.model_copy(update={"title": letter * 150})
-    return replace(view, plan=Plan.of(flow), people=people)
+    run = replace(view.run, paused=Paused(1, NOON))
+    return replace(view, plan=Plan.of(flow), people=people, run=run)
 
 
 @pytest.mark.parametrize("letter", ["x", "&", "é", "😀", "\n", " "])
@@ -338,11 +393,24 @@ def test_R12_the_largest_request_fits_into_every_modal_list_and_view_of_a_run(le
         Item(replace(one.view, suspension=replace(one.view.suspension, n=n)), one.link)
         for n, one in enumerate(items, 1)
     ]
-    listed = pending(numbered, IDS, Listing.ALL, more=True, said="x" * 300)
+    listed = pending(numbered, IDS, Listing.ALL, more=True, said=Answer(letter * 3_000, VALUE, PAGE), answered=200)
+
+    flows = [
+        view.plan.flow.model_copy(update={"flow": f"f{n}".ljust(64, "x"), "description": letter * 10_000})
+        for n in range(60)
+    ]
+    asked = who_is_asked(
+        Asked(
+            tuple(view.people.values()), ((letter * 80, 1_000),) * 50, ((letter * 80, letter * 300),) * 50, later=True
+        )
+    )
+    start = Start(flows[0].flow, "C" * 11, "0" * 64)
 
     for view_json in (
-        reject_modal(view, origin, IDS, note=letter * 100),
-        approve_modal(view, origin, IDS, note=letter * 100),
+        reject_modal(view, origin, IDS, note=letter * 100, mine=view.decisions[0]),
+        approve_modal(view, origin, IDS, note=letter * 100, mine=view.decisions[0]),
+        run_modal(flows[0], start, asked=asked, ready=True, note=letter * 1_000),
+        cancel_modal(run, Cancelling(7, "C" * 11), IDS),
         home(listed),
     ):
         assert check_view(view_json) == []
@@ -351,6 +419,7 @@ def test_R12_the_largest_request_fits_into_every_modal_list_and_view_of_a_run(le
         show(run, IDS),
         ending(run, "https://example.slack.com"),
         help_("/approvals", letter * 3_000),
+        startable(flows, "/approvals"),
     ):
         fits(shown.blocks)
         assert len(shown.text) <= 4_000
@@ -497,12 +566,118 @@ def test_a_default_from_an_earlier_output_is_filled_in():
         {"name": "one", "type": "select", "options": [f"o{n}" for n in range(101)]},
         {"name": "one", "type": "select", "options": ["x" * 151]},
         {"name": "long", "type": "string", "max_length": 20_000, "default": "x" * (MAX_TEXT + 1)},
+        {"name": "report", "type": "file"},
+        {"name": "reports", "type": "list", "of": "file"},
+        {"name": "many", "type": "list", "of": "string", "default": ["x" * 1_000] * 3},
+        # What Slack's pickers would leave out of a default, or leave out altogether.
+        {"name": "at", "type": "time", "default": "14:30:15"},
+        {"name": "once", "type": "datetime", "default": "2399-01-01T00:00:00+00:00"},
     ],
 )
 def test_S6_a_form_with_a_secret_or_more_than_slack_takes_is_for_the_page(field):
     wait = Approval(approvers=("bob@example.com",), form=[field])
 
     assert not form_inputs.fits_modal(wait.form, {})
+
+
+CONDITIONAL: list[dict[str, Any]] = [
+    {"name": "kind", "type": "select", "options": ["sick", "other"]},
+    {"name": "which", "type": "string", "label": "Which one", "when": "kind == 'other'"},
+    {"name": "paid", "type": "boolean", "default": True},
+    {"name": "share", "type": "integer", "when": "paid", "default": "{{ inputs.n }}", "description": "In percent"},
+]
+
+
+def test_K10_a_modal_shows_the_fields_that_are_asked_and_is_told_of_what_changes_that():
+    form = Approval(approvers=("bob@example.com",), form=CONDITIONAL).form
+    rendered = {"share": 50}
+
+    opened = form_inputs.inputs(form, rendered, given={})
+    state = state_of(opened, {"kind": {"value": entered(opened[0]["element"], "other")}})
+    given = form_inputs.values(form, state, tz=None)
+    redrawn = form_inputs.inputs(form, rendered, given={**given, "paid": "no", "kind": "other"})
+
+    assert [(block["block_id"], block.get("dispatch_action")) for block in opened] == [
+        ("kind", True),
+        ("paid", True),
+        ("share", None),
+    ]
+    assert opened[2]["element"]["initial_value"] == "50"
+    # The change of Kind has reached us, and the modal has not been drawn again: nobody has been asked which one.
+    assert given == {"kind": "other", "paid": "yes", "share": "50"}
+    assert form_inputs.unshown(form, rendered, given, opened)
+    assert [block["block_id"] for block in redrawn] == ["kind", "which", "paid"]
+    assert redrawn[0]["element"]["initial_option"]["value"] == "other"
+    assert redrawn[2]["element"]["initial_option"]["value"] == "no"
+    assert not form_inputs.unshown(form, rendered, {**given, "which": "a move", "paid": "no"}, redrawn)
+
+
+def test_K10_a_modal_that_is_drawn_once_says_when_each_field_is_asked():
+    form = Approval(approvers=("bob@example.com",), form=CONDITIONAL).form
+
+    blocks = form_inputs.inputs(form, {"share": 50})
+
+    assert [(block["block_id"], block["optional"], block.get("dispatch_action")) for block in blocks] == [
+        ("kind", False, None),
+        ("which", True, None),
+        ("paid", False, None),
+        ("share", True, None),
+    ]
+    assert blocks[1]["hint"] == plain("Only where “Kind” is 'other'.")
+    assert blocks[3]["hint"] == plain("Only where “Paid”. In percent")
+
+
+def test_K10_what_is_typed_before_a_modal_is_drawn_again_stays_where_it_fits():
+    form = Approval(approvers=("bob@example.com",), form=FORM).form
+    given = {"why": "because", "days": "many", "on_day": "2026-03-04", "extras": ["a"], "notes": "", "data": '{"b": 2}'}
+
+    elements = {block["block_id"]: block["element"] for block in form_inputs.inputs(form, {}, given=given)}
+
+    assert elements["why"]["initial_value"] == "because"
+    assert "initial_value" not in elements["days"]
+    assert elements["on_day"]["initial_date"] == "2026-03-04"
+    assert [option["value"] for option in elements["extras"]["initial_options"]] == ["a"]
+    assert "initial_value" not in elements["notes"]
+    assert elements["data"]["initial_value"] == '{"b": 2}'
+    assert elements["span"]["initial_value"] == "2d"
+
+
+def test_K10_what_is_wrong_inside_a_value_is_said_under_its_input():
+    form = Approval(
+        approvers=("bob@example.com",),
+        form=[{"name": "ports", "type": "list", "of": "integer"}, {"name": "day", "type": "date"}],
+    ).form
+    blocks = form_inputs.inputs(form, {})
+    problems = {"ports[0]": "must be a whole number.", "ports[3]": "is required.", "stray": "is not a field."}
+
+    told = form_inputs.errors(form, problems, blocks, limit=60)
+
+    assert told == {"ports": "ports[0]: must be a whole number. ports[3]: is required."}
+    assert len(form_inputs.errors(form, {"day": "x" * 99}, blocks, limit=60)["day"]) == 60
+    assert blocks[0]["hint"] == plain("As JSON, such as [1]")
+
+
+def test_K11_labels_descriptions_and_options_are_shown_as_they_came_out():
+    wait = Approval(
+        approvers=("bob@example.com",),
+        form=[
+            {
+                "name": "env",
+                "type": "select",
+                "label": "Where {{ inputs.x }}",
+                "description": "{{ inputs.x }}",
+                "options": [{"value": "a", "label": "{{ inputs.x }}"}],
+            }
+        ],
+    )
+    view = a_view(wait, texts={"env.label": "Where <!here>", "env.description": "*bold*", "env.options.0": "Ann & Bob"})
+
+    modal = approve_modal(view, Origin(Reference.to(view)), IDS)
+
+    assert check_view(modal) == []
+    (block,) = [block for block in modal["blocks"] if block["type"] == "input"]
+    assert (block["label"], block["hint"]) == (plain("Where <!here>"), plain("*bold*"))
+    assert block["element"]["options"] == [{"text": plain("Ann & Bob"), "value": "a"}]
 
 
 def test_a_list_has_for_each_item_its_ask_its_card_and_buttons_that_say_whose_list_it_is():
@@ -536,7 +711,18 @@ def test_a_reference_is_read_back_and_anything_else_is_not():
 
 
 def test_a_counted_click_is_told_how_far_it_is():
-    assert answers.counted(Verdict.APPROVE, (1, 2)) == "Counted: you approved. 1 of 2 approvals."
-    assert answers.counted(Verdict.REJECT, (0, 2)) == "Counted: you rejected."
-    assert answers.counted(Verdict.RESUME, (1, 1)) == "Counted: you resumed it."
-    assert answers.counted(Verdict.APPROVE, None) == "Counted: you approved."
+    assert answers.counted(Verdict.APPROVE, "1 of 2 approvals") == "Counted: you approved. 1 of 2 approvals."
+    assert answers.counted(Verdict.APPROVE, None, chosen=" (Staging)") == "Counted: you approved (Staging)."
+    assert answers.counted(Verdict.REJECT, None) == "Counted: you rejected."
+    assert answers.counted(Verdict.RESUME, None) == "Counted: you resumed it."
+    assert answers.counted(Verdict.WITHDRAW, "0 of 2 approvals").startswith("Taken back: your answer does not count")
+
+
+def test_every_emoji_that_is_used_is_one_that_the_sandbox_shows_too():
+    views = Path(kit.__file__).parent
+    sources = [*views.glob("*.py"), *views.parent.glob("*.py")]
+    used = {name for file in sources for name in re.findall(r":([a-z_]+):", file.read_text("utf-8"))}
+    drawn = (Path(sandbox.__file__).parent / "static" / "text.js").read_text("utf-8")
+
+    assert len(used) > 10
+    assert {name for name in used if not re.search(rf"\b{name}: \"", drawn)} == set()

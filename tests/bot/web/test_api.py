@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot import tokens as issuing
+from flows.definition import Approval, Flow, Step
 from flows.effects import PerformAction
 from flows.events import ActionFailed
 from flows.run import Door, Verdict
@@ -40,7 +41,7 @@ async def test_a_run_is_started_and_read(world):
     assert body["inputs"] == {"version": "2.0", "key": "••••"}
     assert [(one["step"], one["status"], one["needed"]) for one in body["suspensions"]] == [("gate", "pending", 2)]
     assert body["steps"] == [
-        {"path": "gate", "state": "suspended", "round": 1, "attempt": 0, "output": None, "error": None}
+        {"path": "gate", "state": "suspended", "round": 1, "attempt": 0, "output": None, "error": None, "inside": None}
     ]
     assert again == body
 
@@ -405,6 +406,40 @@ async def test_an_approval_tells_all_that_a_client_needs_to_ask_a_person(world):
     assert body["due"] == "2026-01-12T09:00:00Z"
     assert [person["email"] for person in body["approvers"]] == ["ann@example.com"]
     assert [field["name"] for field in body["form"]] == list(body["form_schema"]["properties"])
+
+
+async def test_K11_a_form_is_told_with_its_conditions_and_what_its_templates_came_to(world):
+    form = [
+        {"name": "urgent", "type": "boolean", "default": False},
+        {
+            "name": "why",
+            "type": "string",
+            "when": "urgent",
+            "description": "For {{ inputs.what }}",
+            "default": "{{ inputs.what }}",
+        },
+    ]
+    flow = Flow(
+        flow="conditional",
+        inputs=[{"name": "what", "type": "string", "default": "a chair"}],
+        steps=[Step(id="gate", approval=Approval(ask="Go?", approvers=("ann@example.com",), form=form))],
+    )
+    await world.engine.use([flow])
+    run = await world.start("conditional")
+    token = await world.token("ann")
+    path = f"approvals/{world.engine.ids.suspension(run, 1)}"
+
+    _, body, _ = await world.api("GET", path, token)
+    unasked = await world.api("POST", f"{path}/decisions", token, {"verdict": "approve", "form": {"why": "so"}})
+    filled = await world.api("POST", f"{path}/decisions", token, {"verdict": "approve", "form": {"urgent": True}})
+
+    assert (body["form"][1]["when"], body["form"][1]["description"], body["form"][1]["default"]) == (
+        "urgent",
+        "For a chair",
+        "a chair",
+    )
+    assert (unasked[0], set(unasked[1]["fields"])) == (422, {"why"})
+    assert filled[1]["approval"]["decisions"][0]["form"] == {"urgent": True, "why": "a chair"}
 
 
 async def test_a_secret_that_was_answered_is_masked(world):

@@ -5,8 +5,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from flows.definition import Approval, Flow, Step
 from flows.links import Purpose
 from flows.run import Door, Verdict
+from tests.bot.web.forms import forms_of
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -148,8 +150,9 @@ async def test_R3_the_same_answer_again_is_counted_once_and_said_so(world):
     run = await world.start("release")
     link = await world.link(run)
     await world.send(link, verdict="approve")
+    answer, _ = forms_of((await world.get(link))[1].html)
 
-    status, page = await world.send(link, verdict="approve")
+    status, page = await world.post(answer.action, {**answer.values, "verdict": "approve"})
 
     assert status == 200
     assert "You have said so already: approved. It is counted once." in page.text
@@ -160,8 +163,9 @@ async def test_another_answer_replaces_the_first_while_it_is_open(world):
     run = await world.start("release")
     link = await world.link(run)
     await world.send(link, verdict="approve")
+    answer, _ = forms_of((await world.get(link))[1].html)
 
-    status, _ = await world.send(link, verdict="reject", comment="Wait, no")
+    status, _ = await world.post(answer.action, {**answer.values, "verdict": "reject", "comment": "Wait, no"})
 
     assert status == 303
     assert [decision.verdict for decision in (await world.view(run)).decisions] == [Verdict.REJECT]
@@ -279,6 +283,95 @@ async def test_a_rejection_takes_no_form(world):
 
     assert status == 303
     assert (await world.view(run)).run.ending.outcome == "rejected"
+
+
+FORMS = Flow(
+    flow="forms",
+    inputs=[{"name": "who", "type": "string", "default": "<b>Bob</b>"}],
+    steps=[
+        Step(
+            id="gate",
+            approval=Approval(
+                approvers=("ann@example.com",),
+                form=[
+                    {"name": "kind", "type": "select", "options": ["sick", "other"], "label": "Why {{ inputs.who }}?"},
+                    {
+                        "name": "which",
+                        "type": "string",
+                        "when": "kind == 'other'",
+                        "description": "About {{ inputs.who }}.",
+                    },
+                    {"name": "days", "type": "integer", "when": "kind == 'other'", "default": 5},
+                    {
+                        "name": "servers",
+                        "type": "list",
+                        "fields": [{"name": "host", "type": "string"}, {"name": "port", "type": "integer"}],
+                        "default": [{"host": "{{ inputs.who }}", "port": 22}],
+                        "required": False,
+                    },
+                ],
+            ),
+        )
+    ],
+)
+
+
+async def test_K10_a_field_that_is_asked_only_where_another_has_a_value_says_so_and_is_checked_by_that(world):
+    await world.engine.use([FORMS])
+    run = await world.start("forms")
+    link = await world.link(run)
+
+    _, page = await world.get(link)
+    missed = await world.send(link, verdict="approve", form__kind="other")
+    stray = await world.send(link, verdict="approve", form__kind="sick", form__which="a move")
+    fine = await world.send(link, verdict="approve", form__kind="sick")
+
+    assert "Only where “Why <b>Bob</b>?” is 'other', and required there." in page.text
+    assert "Which (required)" not in page.text
+    assert (missed[0], stray[0], fine[0]) == (422, 422, 303)
+    assert "Which is required." in missed[1].text
+    assert "Which is asked only where “Kind” is 'other'; leave it empty." in stray[1].text
+    # The page has sent the default of what is not asked; nobody has answered it.
+    decision = (await world.view(run)).decisions[0]
+    assert (decision.values["which"], decision.values["days"]) == (None, None)
+
+
+async def test_K10_what_is_wrong_inside_a_value_is_said_beside_it_and_what_was_typed_is_kept(world):
+    await world.engine.use([FORMS])
+    run = await world.start("forms")
+    typed = '[{"host": "a", "port": "x"}, {"port": 1}]'
+
+    status, page = await world.send(await world.link(run), verdict="approve", form__kind="sick", form__servers=typed)
+
+    assert status == 422
+    assert "servers[0].port: must be a whole number, not 'x'. servers[1].host: is required." in page.text
+    assert page.values["form.servers"] == [typed]
+
+
+async def test_K11_labels_descriptions_and_defaults_come_from_earlier_values_and_the_edited_value_wins(world):
+    await world.engine.use([FORMS])
+    run = await world.start("forms")
+
+    _, page = await world.get(await world.link(run))
+    default = page.values["form.servers"][0]
+    await world.send(
+        await world.link(run), verdict="approve", form__kind="sick", form__servers=default.replace("22", "80")
+    )
+
+    assert "Why <b>Bob</b>?" in page.text
+    assert "About <b>Bob</b>." in page.text
+    assert "<b>" not in page.html
+    decision = (await world.view(run)).decisions[0]
+    assert decision.values["servers"] == [{"host": "<b>Bob</b>", "port": 80}]
+
+
+async def test_K11_a_default_that_was_emptied_does_not_come_back(world):
+    await world.engine.use([FORMS])
+    run = await world.start("forms")
+
+    await world.send(await world.link(run), verdict="approve", form__kind="sick", form__servers="")
+
+    assert (await world.view(run)).decisions[0].values["servers"] is None
 
 
 async def test_S11_what_has_changed_since_it_was_shown_is_shown_again_with_what_was_typed(world):

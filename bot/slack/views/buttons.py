@@ -1,0 +1,65 @@
+"""The buttons that decide, the same on every surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slack_sdk.models.blocks.block_elements import ButtonElement
+
+from bot.slack.views import kit
+from flows.definition import Approval
+from flows.run import Kind
+from flows.views import SuspensionView
+
+APPROVE = "approve"
+APPROVE_WITH = "approve_with"
+"""Approve where more goes with it: a form, a reason, or a choice that the buttons have no room for. Told apart here,
+where the wait is at hand, so that a click need not look for it."""
+OPTION = "option:"
+"""Approve one of the options; its name follows."""
+OPTION_WITH = "option_with:"
+REJECT = "reject"
+RESUME = "resume"
+RESUME_WITH = "resume_with"
+TAKE_BACK = "take_back"
+OPEN_WHOLE = "open_whole"
+OPEN_PAGE = "open_page"
+
+ROW = 25
+"""Elements of one row, in Slack."""
+
+OPTIONS = ROW - 2
+"""Options that have a button of their own: Reject, and what leads to the whole of a request that is cut, stand beside
+them."""
+
+
+def decision_buttons(view: SuspensionView, reference: str, *, options: int = OPTIONS) -> list[ButtonElement]:
+    """Approve and Reject, or Resume. Up to ``options`` options have a button each; of more, Approve opens the choice."""
+    return list(_buttons(view, reference, options))
+
+
+def take_back(reference: str) -> ButtonElement:
+    """What withdraws one's own answer."""
+    return kit.button(TAKE_BACK, "Take back", value=reference)
+
+
+def _buttons(view: SuspensionView, reference: str, options: int) -> Iterator[ButtonElement]:
+    more = _asks_more(view)
+    if view.suspension.kind is Kind.HOLD:
+        yield kit.button(RESUME_WITH if more else RESUME, "Resume", value=reference, style="primary")
+        return
+    choices = view.options
+    if choices and len(choices) <= options:
+        for choice in choices:
+            action = f"{OPTION_WITH if more else OPTION}{choice.name}"
+            yield kit.button(action, choice.title.strip() or choice.name, value=reference)
+    else:
+        action = APPROVE_WITH if more or choices else APPROVE
+        yield kit.button(action, "Approve", value=reference, style="primary")
+    yield kit.button(REJECT, "Reject", value=reference, style="danger")
+
+
+def _asks_more(view: SuspensionView) -> bool:
+    """Whether a yes comes with a form or a reason."""
+    wait = view.wait
+    return bool(view.request.form) or (isinstance(wait, Approval) and wait.reason == "both")

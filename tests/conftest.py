@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot import library
+
+_FOLDERS = (Path(tempfile.gettempdir()).resolve(), Path(library.__file__).resolve().parent)
+
+
+@pytest.fixture(autouse=True)
+def _no_flows_modules_stay() -> Iterator[None]:
+    """A process imports a module once, and many tests write one of the same name: each is forgotten with its test."""
+    before, path = frozenset(sys.modules), list(sys.path)
+    yield
+    for name in frozenset(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if (
+            file is not None
+            and not name.startswith("bot.")
+            and any(Path(file).resolve().is_relative_to(folder) for folder in _FOLDERS)
+        ):
+            del sys.modules[name]
+    sys.path[:] = path
