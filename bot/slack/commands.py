@@ -130,7 +130,7 @@ class Commands:
         """What is answered; None where a modal is the answer. Raises ``UnknownRun`` and ``Refused``."""
         if typed.word not in WORDS or typed.word == "help":
             return help_(typed.name, None if typed.word == "help" else typed.word)
-        flow = self._engine.flows.get(typed.rest) if typed.word == "run" else None
+        flow = self._engine.flows.get(typed.rest.lower()) if typed.word == "run" else None
         # A modal is opened before anybody is asked who it was: Slack leaves three seconds for it.
         if flow is not None:
             opened = await self._starting.open(typed.trigger_id, flow, typed.who, typed.channel)

@@ -74,7 +74,7 @@ def chances(view: RunView, step: str | None, now: datetime) -> Chances:
     ]
     return Chances(
         tuple(plan for plan in coming if takes_early(plan.step)),
-        more=step is None and any(plan.step.run is not None for plan in coming),
+        more=any(plan.step.run is not None for plan in coming),
     )
 
 
@@ -133,9 +133,10 @@ def _paths(views: Iterable[SuspensionView]) -> set[Path]:
 
 
 def _over(view: RunView, plan: StepPlan) -> bool:
-    """Whether the step certainly does not begin any more: it has ended, or a step that holds it has."""
+    """Whether the step certainly does not begin any more: it has ended, or a step that holds it has. What has ended in
+    a loop has another path than its plan, and may come again."""
     at: StepPlan | None = plan
-    while at is not None and not plan.loops:
+    while at is not None:
         step = view.steps.get(at.path)
         if step is not None and step.state.ended:
             return True

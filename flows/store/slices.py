@@ -424,7 +424,7 @@ def _save_rows(connection: Connection, transition: Transition) -> None:
             connection.execute(_CLOSE_SUSPENSION, (*closing_row(closing), run, suspension.n))
         _save_seats(connection, run, suspension)
     for n, person in transition.unseated:
-        connection.execute("DELETE FROM seats WHERE who = ? AND run = ? AND n = ?", (person, run, n))
+        connection.execute("DELETE FROM seats WHERE run = ? AND n = ? AND who = ?", (run, n, person))
     for n, person in transition.removed:
         connection.execute("DELETE FROM decisions WHERE run = ? AND n = ? AND person = ?", (run, n, person))
     for decision in transition.decisions:

@@ -307,6 +307,8 @@ class Author:
         after = sight
         for branch in ("left", "middle", "right")[: self.chance.randint(2, 3)]:
             step["parallel"][branch], seen = self._block(sight.inside(), 1, 2)
+            if self._one_in(15):
+                step["parallel"][branch][0]["if"] = WRONG  # it stops before those beside it have begun
             after = after.and_of(seen)
         return self._caught(step, sight, after)
 

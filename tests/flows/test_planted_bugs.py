@@ -251,7 +251,12 @@ BUGS = [
     ),
     # -- the run
     Bug("an ended run can be cancelled", MACHINE, "if slice_.run.ending is not None and not", "if False and not"),
-    Bug("a cancel leaves the effects", TREE, "    if not path:\n        draft.effects.append(Withdraw())\n", ""),
+    Bug(
+        "a cancel leaves the effects",
+        TREE,
+        "    if not path:\n        draft.effects.append(",
+        "    if False:\n        draft.effects.append(",
+    ),
     Bug("a suspension takes a number that was used", TRANSITION, "self.newest += 1", "self.newest = 1"),
     Bug(
         "looking people up counts as waiting",
@@ -280,7 +285,7 @@ BUGS = [
     Bug(
         "what was held is forgotten",
         MACHINE,
-        "    draft.facts.append(RunResumed(event.person))\n    _enter_held(draft)\n",
+        "    draft.facts.append(RunResumed(event.person))\n    tree.enter_held(draft)\n",
         "    draft.facts.append(RunResumed(event.person))\n",
     ),
     Bug("a round that was held begins anew", TREE, "if held is not None and held.round > 1:", "if False:"),
@@ -416,17 +421,18 @@ BUGS = [
     Bug("outputs come in another order", CONTEXT, "for index in ran]", "for index in reversed(ran)]"),
     Bug("it goes round once too often", TREE, "    elif now.next < now.total:\n", "    elif now.next <= now.total:\n"),
     Bug("there is no pause between rounds", TREE, "        if plan.delay is None:\n", "        if True:\n"),
-    Bug(
-        "the others go on where one fails fast",
-        TREE,
-        "        withdraw(draft, holder)\n        draft.agenda.append(Halt(row, stop))\n",
-        "        draft.agenda.append(Halt(row, stop))\n",
-    ),
+    Bug("the others go on where one fails fast", TREE, "    active = withdraw(draft, row.path)\n", "    active = 0\n"),
     Bug(
         "one that stops ends the others though they may go on",
         TREE,
-        "and not owner.step.fail_fast and stop.outcome in _HANDLERS:",
-        "and stop.outcome not in _HANDLERS:",
+        "(not owner.step.fail_fast and stop.outcome in _HANDLERS)",
+        "False",
+    ),
+    Bug(
+        "the others always go on",
+        TREE,
+        "(not owner.step.fail_fast and stop.outcome in _HANDLERS)",
+        "stop.outcome in _HANDLERS",
     ),
     Bug("what comes to nothing is forgotten at the end", TREE, "stop=now.stop or stop)", "stop=now.stop)"),
     Bug(
@@ -438,15 +444,10 @@ BUGS = [
     Bug(
         "waits outlive what held them",
         TREE,
-        "if suspension.closing is None and _below(suspension.path, path):",
+        "if suspension.closing is None and _below(suspension.path, path) and suspension.path not in kept:",
         "if False:",
     ),
-    Bug(
-        "actions outlive what held them",
-        TREE,
-        "                draft.effects.append(Withdraw(step.path, everything=True))\n",
-        "                pass\n",
-    ),
+    Bug("actions outlive what held them", TREE, "            if path or kept:\n", "            if False:\n"),
     Bug("what is open is not looked for", TREE, "        draft.need_open(path)\n", "        pass\n"),
     Bug("a handler is skipped", TREE, "if name is not None and name in plan.blocks:", "if False:"),
     Bug(
@@ -501,6 +502,19 @@ BUGS = [
         "    if scope is None:\n        return run.inputs\n",
         "    if True:\n        return run.inputs\n",
     ),
+    Bug(
+        "a child that is cancelled is cut short",
+        TREE,
+        "children = [] if hard else _children(draft, path, below)",
+        "children = list[StepRun]()",
+    ),
+    Bug(
+        "what holds a child does not wait for it",
+        TREE,
+        "    if active:\n        draft.put(_winding_up",
+        "    if False:\n        draft.put(_winding_up",
+    ),
+    Bug("a run does not wait for its children", TREE, "    elif winding_up:\n        enter_held(draft)\n", ""),
     Bug(
         "rows that were not looked for have not run",
         CONTEXT,

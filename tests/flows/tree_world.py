@@ -309,9 +309,10 @@ class World(Laws):
         assert found is not None, "an action that is wanted cannot be performed"
         opinion, brief = self.opinion(leased.run), found[1]
         given, step = self.given(opinion, brief), opinion.place(path).step
-        if opinion.steps[path].woken is not None:
-            woken = load_callback(self.store.sql, leased.run, opinion.steps[path].woken or 0)
-            assert brief.known.woken == woken, "what woke this round is not what the function is told"
+        for one in opinion.suspensions.values():
+            if (one.path, one.round, one.kind) == (path, round_ - 1, Kind.RERUN):
+                woken = load_callback(self.store.sql, leased.run, one.n)
+                assert brief.known.woken == woken, "what woke this round is not what the function is told"
         if self.chance.randrange(10) < failures:
             return ActionFailed(path, round_, attempt, "not now", retryable=self.one_in(2))
         row = opinion.steps[path]

@@ -64,7 +64,14 @@ FLOWS = (
         flow="grouped",
         steps=[FIRST, Step(id="gate", approval=Approval(approvers=["ann@example.com", "@hr"], pre_approval="allow"))],
     ),
-    Flow(flow="looped", steps=[FIRST, Step(id="each", for_each=[1, 2], steps=[asks("gate", "ann", "bob", quorum=2)])]),
+    Flow(
+        flow="looped",
+        steps=[
+            FIRST,
+            Step(id="each", for_each=[1, 2], steps=[asks("gate", "ann", "bob", quorum=2)]),
+            Step(id="last", hold=Hold(ask="Done?")),
+        ],
+    ),
     Flow(flow="parent", steps=[FIRST, Step(id="sub", flow="child")]),
     Flow(
         flow="sides",
@@ -474,7 +481,7 @@ async def test_W9_who_is_in_a_group_is_read_when_it_opens(world):
     assert page.action is not None
 
 
-async def test_W9_a_step_of_a_loop_comes_again(world):
+async def test_W9_a_step_of_a_loop_comes_again_until_the_loop_is_over(world):
     run = await world.start("looped")
     here = await link(world, run, step="gate")
 
@@ -482,10 +489,15 @@ async def test_W9_a_step_of_a_loop_comes_again(world):
     first = await leads_to(world, here)
     await world.send(first, verdict="approve")
     _, page = await world.get(here)
+    for n, name in ((2, "bob"), (3, "ann"), (3, "bob")):
+        await world.send(await world.link(run, name, n), verdict="approve")
+    _, after = await world.get(here)
 
     assert first == await world.link(run, "ann", 2)
     assert "What is open now you have answered, or others are asked. What comes next cannot be shown" in page.text
     assert page.action is not None
+    assert (await world.view(run, 4)).suspension.path == "last"
+    assert (after.action, "Nothing that may still come in this run" in after.text) == (None, True)
 
 
 async def test_W9_a_link_for_one_step_is_not_for_another_that_is_open_or_comes(world):
