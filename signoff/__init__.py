@@ -46,6 +46,8 @@ from flows.step_context import (
     StepContext,
 )
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ActionError",
     "All",

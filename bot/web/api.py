@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cached_property, partial
-from importlib.metadata import version
 from typing import Protocol
 
 from aiohttp import web
@@ -59,6 +58,7 @@ from flows.people import PersonId
 from flows.run import Door, Run, Verdict
 from flows.store.sqlite import KeyReused
 from flows.views import SuspensionView
+from signoff import __version__
 
 __all__ = ["ENDPOINTS", "MAX_PAGE", "ROOT", "Api", "problem_of"]
 
@@ -120,7 +120,7 @@ class Api:
     @cached_property
     def _document(self) -> str:
         server = f"{self._engine.ids.public_url}{ROOT}"
-        return json.dumps(document(ENDPOINTS, version=version("signoff"), server=server))
+        return json.dumps(document(ENDPOINTS, version=__version__, server=server))
 
     # -- flows and runs -----------------------------------------------------------------------------------------
 

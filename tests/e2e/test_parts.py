@@ -241,6 +241,7 @@ steps:
   - {id: other, approval: {ask: "Other?", approvers: cat@example.com, pre_approval: allow, via: {slack: "#general"}}}
   - {id: one, approval: {ask: "One?", approvers: [bob@example.com, cat@example.com], pre_approval: allow, via: {slack: "#general"}}}
   - {id: two, approval: {ask: "Two?", approvers: [bob@example.com, cat@example.com], pre_approval: allow, via: {slack: "#general"}}}
+  - {id: three, approval: {ask: "Three?", approvers: bob@example.com, pre_approval: allow, via: {slack: "#general"}}}
 """
 SIDE_BY_SIDE = """
 flow: early
@@ -288,7 +289,9 @@ async def test_W9_a_link_for_the_whole_run_is_kept_for_the_next_approval_that_ta
     assert [(one["person"]["name"], one["unseen"]) for one in told] == [("Bob Baker", True)]
     assert (await bot.view(run, 5)).decisions == ()
     assert await bot.status(run) == "waiting"
-    await clicks(bot, "bob", "Two?")
+    await clicks(bot, "cat", "Two?")
+    assert list(await waits(bot, run)) == ["three"]
+    await clicks(bot, "bob", "Three?")
     assert await bot.status(run) == "succeeded"
 
 
@@ -570,6 +573,7 @@ async def test_a_wait_that_is_dropped_goes_on_is_recorded_and_is_never_an_approv
 
     assert typed.exit_code == 0, typed.output
     assert (await bot.status(run), await message(bot, run, "pay")) == ("succeeded", "false, true, 0")
+    assert (await states(bot, run))["ask"] == "dropped"
     shown = bot.card("bob", "Pay?").shown_text()
     assert "*Dropped*" in shown
     assert "Bob has left" in shown
