@@ -157,7 +157,9 @@ class App:
         self.people = People(self.store, clock, slack=directory, admins=settings.admins)
         await self.people.load_admins()
         self.engine = Engine(self.store, self.people, vault, clock)
-        cards = Cards(slack, self.links, self.store.ids, clock, self.engine.cards) if slack else None
+        cards = None
+        if slack is not None and directory is not None:
+            cards = Cards(slack, self.links, self.store.ids, clock, self.engine.cards, directory.group_ids)
         self.triggers = Starter(self.store, self.engine, self.people, clock)
         self._performers = Performers(
             list(self._actions(slack, directory, mailer)),
@@ -186,6 +188,7 @@ class App:
                 signing_secret=settings.slack_signing_secret.get_secret_value()
                 if settings.slack_signing_secret
                 else None,
+                directory=directory,
             )
         self._web = web_app(
             engine=self.engine,

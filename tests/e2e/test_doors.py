@@ -11,6 +11,7 @@ writes it anew.
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bot import remote
 from flows.run import Door as Recorded
 from integrations.sandbox import NotPossible, Page
 from signoff import client
-from tests.e2e.doors import advance, meanwhile, reading, relaying, starting, steering
+from tests.e2e.doors import advance, linking, meanwhile, reading, relaying, starting, steering
 from tests.e2e.doors.deciding import CASES, Case
 from tests.e2e.doors.paper import PAPER, TABLES, paper
 from tests.e2e.doors.told import Cannot, Cell, Told, refusals_in
@@ -230,6 +231,34 @@ async def test_who_may_steer_a_run(row, serve, subtests):
             ]
             assert event["door"] == way.recorded
             assert ("via_token" in event) == (way.recorded is Recorded.API)
+
+
+@pytest.mark.parametrize("row", linking.ROWS, ids=lambda row: f"{row.scenario}-{row.id}")
+async def test_who_may_make_somebodys_link(row, serve, subtests):
+    bot = await serve(**linking.FILES)
+    await row.first(bot, {})
+    scopes = dict(bot.scopes)
+    bot.scopes.pop(row.by, None)
+    run = await bot.start("trip", by=row.by)
+    bot.scopes = scopes
+    if row.before is not None:
+        await row.before(bot, {"trip": run})
+    for way in linking.WAYS:
+        with subtests.test(way=way.name):
+            before, cell = await bot.all_rows(run), row.cell(way)
+
+            text = await way.act(bot, row.who, run, row.whom)
+
+            if not cell.told.done:
+                assert refusals_in(text) == [cell.told], text
+                assert await bot.all_rows(run) == before
+                continue
+            assert refusals_in(text) == []
+            link = next(word for word in text.split() if "/a/" in word)
+            assert link == await bot.link(run, row.whom)
+            event = (await bot.ledger(run))[-1]["event"]
+            assert (event["is"], event["by"]) == ("LinkMade", (await bot.person(row.who)).id)
+            assert link.rpartition("/")[2] not in json.dumps(await bot.ledger(run))
 
 
 @pytest.mark.parametrize("row", relaying.ROWS, ids=lambda row: f"{row.scenario}-{row.id}")

@@ -170,6 +170,8 @@ flow: child
 inputs: [{name: name, type: string}]
 steps:
   - {id: ask, approval: {ask: "{{ inputs.name }}?", approvers: bob@example.com, via: [gmail, {slack: "#general"}]}}
+finally:
+  - {id: wipe, uses: slack.post_message, with: {channel: "#general", text: "Wiped {{ inputs.name }}: {{ run.outcome }}"}}
 """,
     )
     run = await bot.start("parent")
@@ -189,7 +191,9 @@ steps:
         assert now.buttons() == []
     assert (await bot.sends("bob", page, "approve")).shows("This is no longer open: cancelled by Ann Archer")
     assert (await bot.opens("bob", mails[1])).forms == ()
-    assert sum("Cleaned up: cancelled" in one.text for one in bot.human("eve").messages("#general")) == 1
+    posts = [one.text for one in bot.human("eve").messages("#general") if "cancelled" in one.text and "ed" in one.text]
+    assert sorted(text for text in posts if text.startswith("Wiped")) == ["Wiped x: cancelled", "Wiped y: cancelled"]
+    assert posts[-1] == "Cleaned up: cancelled"
     await bot.time_passes("30d")
     assert len(await bot.facts(run, "RunEnded")) == 1
 

@@ -285,8 +285,8 @@ BUGS = [
     Bug(
         "what was held is forgotten",
         MACHINE,
-        "    draft.facts.append(RunResumed(event.person))\n    tree.enter_held(draft)\n",
-        "    draft.facts.append(RunResumed(event.person))\n",
+        "    _redraw(draft)\n    tree.enter_held(draft)\n",
+        "    _redraw(draft)\n",
     ),
     Bug("a round that was held begins anew", TREE, "if held is not None and held.round > 1:", "if False:"),
     Bug(

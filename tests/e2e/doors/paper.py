@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bot as product
-from tests.e2e.doors import advance, deciding, reading, relaying, starting, steering, ways
+from tests.e2e.doors import advance, deciding, linking, reading, relaying, starting, steering, ways
 from tests.e2e.doors.told import Cannot, Cell, Column, Row
 
 PAPER = Path(product.__file__).parent.parent / "docs" / "doors.md"
@@ -19,6 +19,7 @@ TABLES: tuple[tuple[str, Sequence[Row], Sequence[Column]], ...] = (
     ("Starting a run", starting.ROWS, starting.WAYS),
     ("Looking at a run", reading.ROWS, reading.WAYS),
     ("Pausing, resuming, cancelling, dropping", steering.ROWS, steering.WAYS),
+    ("Making somebody's link", linking.ROWS, linking.WAYS),
     ("A flow in somebody's name", relaying.ROWS, relaying.WAYS),
 )
 
@@ -46,6 +47,7 @@ ABOUT = {
     "Looking at a run": "The flow names its `viewers`, one of them a group, its `owner`, and who may `veto`. The page of a"
     " run (`/runs/…`) says nothing of it to anybody: it does not know who reads it.",
     "Pausing, resuming, cancelling, dropping": "The flow names its `owner` and its `viewers`.",
+    "Making somebody's link": "Whoever opens it acts as that person. Each is in the ledger, with who made it.",
     "A flow in somebody's name": "A flow may resume what another run waits for. It acts for whoever started it.",
 }
 
