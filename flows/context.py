@@ -155,7 +155,7 @@ def context(
     )
     values: dict[str, Any] = {
         "inputs": scope_inputs(plan, path, run, known.steps),
-        "run": run_values(run, known, ids, says, _ending(plans, plan, path, known)) if plan.reads_run else {},
+        "run": run_values(run, known, ids, says, _ending(plans, path, known)) if plan.reads_run else {},
         "steps": steps,
         "approvers": nearest["approvers"] if nearest else [],
         "resume": nearest["resume"] if nearest else None,
@@ -291,8 +291,9 @@ def _last(plans: Plan, path: Path, block: str, known: Known) -> Json:
     return output_of(plans, f"{path}.{block}.{plans.at(path).blocks[block].last.step.id}", known)
 
 
-def _ending(plans: Plan, plan: StepPlan, path: Path, known: Known) -> Stop | None:
+def _ending(plans: Plan, path: Path, known: Known) -> Stop | None:
     """With what the flow ends in whose last steps this one stands: the run itself, or a child flow."""
+    plan = plans.at(path)  # where an item or a round ends, that of its last step
     while plan.owner is not None:
         holder, _ = above(plan, path)
         owner = plans.at(holder)

@@ -39,12 +39,12 @@ class Entry:
 
 
 def payload(event: Event | None, facts: Iterable[Fact]) -> str:
-    """The entry's text: the event (None for a start) and the facts, as compact JSON.
+    """The entry's text: the event (none for a start) and the facts, as compact JSON.
 
     Outputs of actions are not in it: they belong to the run, not to the question who decided what.
     """
-    record = {"event": _record(event) if event else None, "facts": [_record(fact) for fact in facts]}
-    return to_json(record).decode()
+    said = [_record(fact) for fact in facts]
+    return to_json({"event": _record(event), "facts": said} if event else {"facts": said}).decode()
 
 
 def commitment(salt: bytes, text: str) -> bytes:
@@ -68,7 +68,7 @@ def broken_at(entries: Iterable[Entry]) -> int | None:
 
 
 _PLAIN = frozenset({str, int, bool})
-_OMITTED = frozenset({"output", "roster"})
+_OMITTED = frozenset({"output", "roster", "rerun"})
 
 
 def _record(thing: Event | Fact) -> dict[str, Json]:

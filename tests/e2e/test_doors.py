@@ -297,6 +297,7 @@ CALLERS = {
     "resume": {"slack/run_control.py", "web/api.py", "actions/resume.py"},
     "cancel": {"slack/run_control.py", "web/api.py"},
     "drop": {"web/api.py"},
+    "link_made": {"web/api.py"},
 }
 """What the engine is asked to do, and by whom: each is a door that the tables have. The command line and the Python
 client come through the API."""

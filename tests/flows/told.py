@@ -29,7 +29,7 @@ class Told:
         for entry in entries:
             self.entries += 1
             assert self.ending is None, f"after the end: {entry}"
-            event = entry["event"] or {}
+            event = entry.get("event") or {}
             if event.get("is") == "PeopleMerged":
                 self._merged(event["kept"], event["gone"])
             for fact in entry["facts"]:

@@ -98,7 +98,7 @@ class Laws:
         watched.told.read(entries)
         opinion = self.opinion(run)
         for entry in entries:
-            event, facts = entry["event"] or {}, entry["facts"]
+            event, facts = entry.get("event") or {}, entry["facts"]
             if event.get("is") == "Superseded":
                 watched.cause = watched.cause or Outcome.CANCELLED
             for fact in facts:

@@ -250,20 +250,20 @@ class World(Laws):
 
     @act(3)
     def stray_event(self) -> None:
-        """Something of another round or attempt, of a step that has ended, or of a wait that has."""
+        """Something of another round or attempt, of a step or a wait that has ended, or a timer before its time."""
         run = self.some_run()
         opinion = self.opinion(run) if run is not None else None
         rows = [row for row in opinion.steps.values() if not row.path.endswith("]")] if opinion is not None else []
         if run is None or opinion is None or not rows:
             return
-        row, closed = self.of(*rows), [one for one in opinion.suspensions.values() if one.closing is not None]
+        row = self.of(*rows)
         round_, attempt = row.round + self.of(0, 0, 1, -1), row.attempt + self.of(0, 1, -1, -1)
         events: list[Event] = [
             ActionFinished(row.path, round_, attempt, "stray"),
             ActionFailed(row.path, round_, attempt, "stray", retryable=self.one_in(2)),
             ActionSkipped(row.path, round_, self.people[ADMIN]),
             PeopleResolved(row.path, round_, self.resolve({BOB})),
-            *[TimerFired(one.path, one.n) for one in closed],
+            *[TimerFired(one.path, one.n) for one in opinion.suspensions.values()],
         ]
         event = self.of(*events)
         if not self.wanted(run, event):
