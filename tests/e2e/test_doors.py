@@ -96,7 +96,7 @@ async def _is_recorded(bot, case: Case, door: Door, run: int) -> None:
     said = (await bot.standing(run)).get(case.who)
     assert said == (None if case.say.verdict == "withdraw" else case.say.verdict)
     assert await bot.status(run) == case.leaves
-    events = [entry["event"] or {} for entry in await bot.ledger(run)]
+    events = [entry.get("event") or {} for entry in await bot.ledger(run)]
     event = [event for event in events if event.get("is") == "DecisionMade"][-1]
     assert (event["verdict"], event.get("option")) == (case.say.verdict, case.say.option)
     assert event.get("comment") == (case.say.reason or None)
@@ -227,7 +227,9 @@ async def test_who_may_steer_a_run(row, serve, subtests):
             await bot.settled()
             assert await bot.status(run) == steering.LEAVES[row.verb]
             (event,) = [
-                e["event"] for e in await bot.ledger(run) if (e["event"] or {}).get("is") == steering.EVENTS[row.verb]
+                e["event"]
+                for e in await bot.ledger(run)
+                if (e.get("event") or {}).get("is") == steering.EVENTS[row.verb]
             ]
             assert event["door"] == way.recorded
             assert ("via_token" in event) == (way.recorded is Recorded.API)

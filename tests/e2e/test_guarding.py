@@ -344,7 +344,7 @@ async def test_S10_a_token_from_the_command_line_acts_as_its_person_until_it_is_
     expired = await bot.by_api("cat", more)
 
     assert (counted.status, started.status, revoked.exit_code) == (201, 403, 0)
-    event = next(e["event"] for e in await bot.ledger(run) if (e["event"] or {}).get("is") == "DecisionMade")
+    event = next(e["event"] for e in await bot.ledger(run) if (e.get("event") or {}).get("is") == "DecisionMade")
     assert event["door"] == "api"
     assert re.fullmatch(rf"{number} issued by \S+", event["via_token"])
     assert after.status == 401

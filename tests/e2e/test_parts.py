@@ -391,7 +391,7 @@ async def test_K3_a_run_is_paused_while_its_first_step_works_and_nothing_starts_
     assert still == ("paused", ["first"])
     assert desk.asked == ["first", "second"]
     assert await bot.status(run) == "succeeded"
-    events = [entry["event"] for entry in await bot.ledger(run) if entry["event"]]
+    events = [event for entry in await bot.ledger(run) if (event := entry.get("event"))]
     did = [
         (one["is"], one["door"], one["person"]) for one in events if one["is"] in ("PauseRequested", "ResumeRequested")
     ]
@@ -582,7 +582,7 @@ async def test_a_wait_that_is_dropped_goes_on_is_recorded_and_is_never_an_approv
     assert "*Dropped*" in shown
     assert "Bob has left" in shown
     assert "*Approved*" not in shown
-    (event,) = [one["event"] for one in await bot.ledger(run) if (one["event"] or {}).get("is") == "DropRequested"]
+    (event,) = [one["event"] for one in await bot.ledger(run) if (one.get("event") or {}).get("is") == "DropRequested"]
     assert (event["reason"], event["door"], event["person"]) == ("Bob has left", "api", (await bot.person("dan")).id)
 
 

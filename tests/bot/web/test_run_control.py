@@ -44,7 +44,7 @@ async def world(world):
 
 
 async def entries(world, run: int) -> list[dict]:
-    return [event for entry in await world.store.ledger(run) if (event := json.loads(entry.payload)["event"])]
+    return [event for entry in await world.store.ledger(run) if (event := json.loads(entry.payload).get("event"))]
 
 
 async def test_K3_a_run_is_paused_and_resumed_and_who_did_both_is_recorded(world):
