@@ -8,20 +8,26 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from bot.connections import Connection, GmailConnection, HttpConnection, SlackConnection
+from bot.connections import Connection, GmailConnection, HttpConnection, SlackConnection, SmtpConnection
 from flows.clock import Clock
 from flows.errors import ActionError, ConfigError
 from flows.ports import Action
 from integrations.gmail import credentials as gmail_credentials
 from integrations.gmail.action import GmailSend
 from integrations.gmail.approvals import GmailRequestApproval
-from integrations.gmail.send import Mailer
+from integrations.gmail.send import GmailMailer
 from integrations.gmail.transport import GmailTransport
 from integrations.http.request import Base, HttpRequest
+from integrations.mail.action import MailSend
+from integrations.mail.approvals import MailRequestApproval
+from integrations.mail.mailer import Mailer
 from integrations.slack.actions import PostMessage, SendDirectMessage, UpdateMessage
 from integrations.slack.approvals import SlackRequestApproval
 from integrations.slack.client import SLACK_API, SlackClient
 from integrations.slack.directory import SlackDirectory
+from integrations.slack.pacing import Pacer
+from integrations.smtp.send import SmtpMailer
+from integrations.smtp.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,10 @@ class Account:
     integration: str
     actions: tuple[Action, ...]
     secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def serves(self, integration: str) -> bool:
+        """Whether its actions are this integration's: ``mail`` is both ways of sending it."""
+        return integration == self.integration or (integration == "mail" and self.integration in ("gmail", "smtp"))
 
     def action(self, name: str) -> Action | None:
         return next((action for action in self.actions if action.name == name), None)
@@ -49,8 +59,13 @@ def slack_actions(slack: SlackClient, directory: SlackDirectory, clock: Clock) -
 
 
 def gmail_actions(mailer: Mailer) -> tuple[Action, ...]:
-    """What a flow sends from one mailbox."""
-    return GmailSend(mailer), GmailRequestApproval(mailer)
+    """What a flow sends from one mailbox of Gmail's, by either name of the actions."""
+    return GmailSend(mailer), GmailRequestApproval(mailer), *mail_actions(mailer)
+
+
+def mail_actions(mailer: Mailer) -> tuple[Action, ...]:
+    """What a flow sends by whichever way there is."""
+    return MailSend(mailer), MailRequestApproval(mailer)
 
 
 async def open_accounts(
@@ -86,13 +101,15 @@ class _Opening:
                 actions = await self._slack(name, connection)
             case GmailConnection():
                 actions = await self._gmail(name, connection)
+            case SmtpConnection():
+                actions = await self._smtp(name, connection)
             case HttpConnection():
                 actions = self._http(connection)
         return Account(connection.type, actions, connection.secrets)
 
     async def _slack(self, name: str, connection: SlackConnection) -> tuple[Action, ...]:
         base_url = f"{connection.api_url}/" if connection.api_url else SLACK_API
-        client = SlackClient(connection.bot_token.get_secret_value(), base_url=base_url)
+        client = SlackClient(connection.bot_token.get_secret_value(), base_url=base_url, pacer=Pacer(self.clock))
         self.closing.push_async_callback(client.close)
         team = ""
         try:
@@ -111,11 +128,19 @@ class _Opening:
             token=connection.token.get_secret_value() if connection.token else None,
             sender=connection.sender,
         )
-        mailer = Mailer(GmailTransport(credentials, api_url=connection.api_url), sender=connection.sender)
+        mailer = GmailMailer(GmailTransport(credentials, api_url=connection.api_url), sender=connection.sender)
         self.closing.push_async_callback(mailer.close)
         for problem in await mailer.check():
             log.warning("Gmail: %s", problem, extra={"connection": name})
         return gmail_actions(mailer)
+
+    async def _smtp(self, name: str, connection: SmtpConnection) -> tuple[Action, ...]:
+        password = connection.password.get_secret_value() if connection.password else None
+        server = Server(connection.host, connection.port, connection.tls, connection.user, password)
+        mailer = SmtpMailer(server, sender=connection.sender)
+        for problem in await mailer.check():
+            log.warning("%s", problem, extra={"connection": name})
+        return mail_actions(mailer)
 
     def _http(self, connection: HttpConnection) -> tuple[Action, ...]:
         headers = {name: value.get_secret_value() for name, value in connection.headers.items()}

@@ -20,9 +20,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bot import remote, tokens
+from bot import connect_gmail, connect_slack, delegate_command, remote, tokens
+from bot.doctor.command import doctor
 from bot.init import CannotInit
 from bot.init import init as fill
+from bot.manifest import manifest
+from bot.people_command import people_app
 from bot.settings import Settings
 from bot.terminal import err, out, out_table
 from bot.webhook_command import webhook
@@ -86,6 +89,10 @@ token_app = typer.Typer(
     help="API tokens: make, list, revoke. Needs the database, not the server.", no_args_is_help=True
 )
 app.add_typer(token_app, name="token")
+connect_app = typer.Typer(
+    help="Connect accounts of the installation, by an admin's browser; ends with a test message.", no_args_is_help=True
+)
+app.add_typer(connect_app, name="connect")
 
 
 @app.command()
@@ -174,8 +181,13 @@ def serve() -> None:
         ) from None
 
 
+connect_app.command()(connect_gmail.gmail)
+connect_app.command()(connect_slack.slack)
+app.add_typer(people_app, name="people")
 app.command()(webhook)
-for command in remote.COMMANDS:
+app.command()(manifest)
+app.command()(doctor)
+for command in (*remote.COMMANDS, *delegate_command.COMMANDS):
     app.command()(command)
 
 

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic_core import ErrorDetails
 
-from integrations.gmail.messages import mailbox
 from integrations.http.request import check_header
+from integrations.mail.messages import mailbox
+from integrations.smtp.server import Tls
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
@@ -100,6 +101,22 @@ class GmailConnection(_Connection):
         return (self.token.get_secret_value(),) if self.token else ()
 
 
+class SmtpConnection(_Connection):
+    """Another mail server to send through; ``host`` and the others as in the settings ``SMTP_HOST`` and so on."""
+
+    type: Literal["smtp"]
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    sender: Annotated[str, AfterValidator(sender)]
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    tls: Tls = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (self.password.get_secret_value(),) if self.password else ()
+
+
 class HttpConnection(_Connection):
     """A service for ``http.request``: what its steps call begins with ``base_url``, and goes with these headers."""
 
@@ -112,9 +129,14 @@ class HttpConnection(_Connection):
         return tuple(value.get_secret_value() for value in self.headers.values())
 
 
-Connection = Annotated[SlackConnection | GmailConnection | HttpConnection, Field(discriminator="type")]
+Connection = Annotated[SlackConnection | GmailConnection | SmtpConnection | HttpConnection, Field(discriminator="type")]
 
-_MODELS: Mapping[str, type[BaseModel]] = {"slack": SlackConnection, "gmail": GmailConnection, "http": HttpConnection}
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "slack": SlackConnection,
+    "gmail": GmailConnection,
+    "smtp": SmtpConnection,
+    "http": HttpConnection,
+}
 
 
 def told(problem: ErrorDetails) -> str:

@@ -9,9 +9,11 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import datetime, timedelta
 
 from flows.clock import Clock
+from flows.definition import Approval, Hold
 from flows.errors import LinkExpired, LinkInvalid
 from flows.links import INVALID, NOBODY, Keyring, Link, Purpose
 from flows.people import PersonId
@@ -24,6 +26,12 @@ AFTERGLOW = timedelta(days=30)
 
 LONGEST = timedelta(days=3660)
 """The longest time that a flow may wait (``flows.definition.Duration``)."""
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Letters of codes: none that looks like another one when it is read from one screen and typed at the next."""
+
+CODE_LETTERS = 6
+"""887 million codes; at five tries a quarter of an hour nobody finds one."""
 
 
 class PageLinks:
@@ -52,6 +60,28 @@ class PageLinks:
         if view is None or view.suspension.generation != link.generation:
             raise LinkInvalid(INVALID)
         return view
+
+    def code(self, view: SuspensionView, person: PersonId) -> str | None:
+        """What this person's page asks for and their mail shows, where the flow says ``verify: code``; else None.
+
+        Derived like the link, and not to be had from it.
+        """
+        wait = view.wait
+        if not isinstance(wait, Approval | Hold) or wait.verify != "code":
+            return None
+        return self._codes(view, person)[0]
+
+    def is_code(self, text: str, view: SuspensionView, person: PersonId) -> bool:
+        """Whether that is the code, in whatever case and with whatever spaces it was typed. Takes the same time for each
+        wrong one."""
+        typed = "".join(letter for letter in text.upper() if letter not in " -").encode(errors="replace")
+        # All keys are compared, so that the time does not tell which one it was.
+        return sum(hmac.compare_digest(one.encode(), typed) for one in self._codes(view, person)) > 0
+
+    def _codes(self, view: SuspensionView, person: PersonId) -> tuple[str, ...]:
+        about = view.run.id, view.suspension.n, person, view.suspension.generation
+        parts = [str(part).encode() for part in about]
+        return tuple(_letters(mark) for mark in self._keyring.marks(Purpose.CODE, *parts))
 
     # -- a decision that may come early -------------------------------------------------------------------------
 
@@ -98,6 +128,15 @@ class PageLinks:
         # one that no wait outlasts, and the wait's own end is looked at when the link is used.
         link = Link(purpose, run.id, n, NOBODY, generation, _end(run))
         return f"{self._public_url}/{door}/{self._keyring.sign(link)}"
+
+
+def _letters(mark: bytes) -> str:
+    number = int.from_bytes(mark, "big")  # 200 bits: what is left over by the division favours no letter that matters
+    letters = []
+    for _ in range(CODE_LETTERS):
+        number, one = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[one])
+    return "".join(letters)
 
 
 def _end(run: Run) -> datetime:

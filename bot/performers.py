@@ -35,11 +35,13 @@ from integrations.gmail.action import GmailSendParams
 from integrations.gmail.approvals import GmailRequestApprovalParams
 from integrations.http.log import LogParams
 from integrations.http.request import HttpRequestParams
+from integrations.mail.action import MailSendParams
+from integrations.mail.approvals import MailRequestApprovalParams
 from integrations.slack.actions import PostMessageParams, SendDirectMessageParams, UpdateMessageParams
 from integrations.slack.approvals import SlackRequestApprovalParams
 from integrations.slack.text import escape as escape_slack
 
-_TOLD = ("log", "slack.", "gmail.")
+_TOLD = ("log", "slack.", "gmail.", "mail.")
 """Actions whose parameters somebody reads."""
 
 MAX_OUTPUT = 1 << 20
@@ -51,6 +53,8 @@ def builtin_actions() -> Mapping[str, type[BaseModel]]:
     return {
         "http.request": HttpRequestParams,
         "log": LogParams,
+        "mail.send": MailSendParams,
+        "mail.request_approval": MailRequestApprovalParams,
         "gmail.send": GmailSendParams,
         "gmail.request_approval": GmailRequestApprovalParams,
         "slack.post_message": PostMessageParams,
@@ -152,7 +156,7 @@ class Performers:
             return None
         account = self._accounts.get(step.connection)
         integration = (step.uses or "").partition(".")[0]
-        if account is None or account.integration != integration:
+        if account is None or not account.serves(integration):
             # The step has not failed: whoever took the connection away can bring it back.
             raise UnknownAction(_no_account(step.connection, integration, self._accounts))
         return account
@@ -199,15 +203,18 @@ def _mrkdwn(*, mentions: bool) -> tuple[Callable[[Person], str], Escape]:
     return says, escape
 
 
+_OWNERS = {"mail": "Gmail or SMTP"}
+
+
 def _missing(name: str) -> str:
     if name not in builtin_actions():
         return f"there is no action {name!r} in this version of Signoff"
-    owner = name.partition(".")[0].capitalize()
+    owner = _OWNERS.get(name.partition(".")[0]) or name.partition(".")[0].capitalize()
     return f"{name} needs {owner}, which is not set up; set it up and retry"
 
 
 def _no_account(name: str, integration: str, there: Mapping[str, Account]) -> str:
-    fitting = sorted(each for each, account in there.items() if account.integration == integration)
+    fitting = sorted(each for each, account in there.items() if account.serves(integration))
     hint = did_you_mean(name, fitting, within=f"{integration} has") or f"{integration} has {len(fitting) or 'none'}"
     of = f"is for {there[name].integration}, not for {integration}" if name in there else "is not there"
     return f"the connection {name!r} {of} ({hint}); set it in SIGNOFF_CONNECTIONS and retry"

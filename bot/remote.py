@@ -77,12 +77,16 @@ def run(
     key: Annotated[
         str | None, typer.Option("--key", help="Idempotency key: the same one starts the run once in 24 hours.")
     ] = None,
+    resubmits: Annotated[
+        str | None,
+        typer.Option("--resubmits", metavar="RUN", help="A run of yours that did not succeed: its new version."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a run of a flow."""
     given = _pairs(inputs, "-i")
-    with _api() as api:
-        answer = api.start(flow, given, key=key)
+    with connected() as api:
+        answer = api.start(flow, given, key=key, resubmits=resubmits)
         if wait and not answer.over:
             if not as_json:
                 err(f"{answer.id} is {answer.status}; waiting for its outcome.")
@@ -97,7 +101,7 @@ def run(
 
 def show(run: RunId, as_json: AsJson = False) -> None:
     """Show a run: its steps, what it waits for, and how it ended."""
-    with _api() as api:
+    with connected() as api:
         answer = api.get(run)
     if as_json:
         out_json(answer.raw())
@@ -130,7 +134,7 @@ def show(run: RunId, as_json: AsJson = False) -> None:
 
 def pause(run: RunId) -> None:
     """Halt a run: what is under way goes on, nothing new starts."""
-    with _api() as api:
+    with connected() as api:
         answer = api.pause(run)
     out(f"{answer.id} is {answer.status}. `signoff resume {answer.id}` lets it go on.")
 
@@ -140,7 +144,7 @@ def cancel(
     reason: Annotated[str | None, typer.Option("--reason", help="Why; who was asked reads it.")] = None,
 ) -> None:
     """Cancel a run."""
-    with _api() as api:
+    with connected() as api:
         answer = api.cancel(run, reason=reason)
     out(f"{answer.id} is {answer.status}.")
 
@@ -156,7 +160,7 @@ def links(
     """Make somebody's personal link: whoever opens it acts as that person. Admins only, with the scope links."""
     if whole_run == (step is not None):
         raise typer.BadParameter("say --whole-run, or the step with --step", param_hint="--step / --whole-run")
-    with _api() as api:
+    with connected() as api:
         made = api.links(run, person, step=step, whole_run=whole_run)
     out(made.page)
     until = f", until {_time(made.due)}" if made.due else ""
@@ -171,7 +175,7 @@ def pending(
     as_json: AsJson = False,
 ) -> None:
     """List what waits for you."""
-    with _api() as api:
+    with connected() as api:
         waiting = api.approvals(None if everyone else "me")
     if as_json:
         out_json([one.raw() for one in waiting])
@@ -222,7 +226,7 @@ def resume(
     elif form:
         raise typer.BadParameter("is for a hold; a paused run takes no values", param_hint="-f")
     else:
-        with _api() as api:
+        with connected() as api:
             _print_items([_resumed(api, one) for one in ids])
 
 
@@ -235,7 +239,7 @@ def drop(
         raise typer.BadParameter(
             f"is a run; `signoff show {approval}` has the ids of what it waits for", param_hint="ID"
         )
-    with _api() as api:
+    with connected() as api:
         answer = api.drop(approval, reason)
     out(f"{approval} is dropped; {answer.id} is {answer.status}.")
 
@@ -245,7 +249,7 @@ def drop(
 
 def effects(as_json: AsJson = False) -> None:
     """List parked effects: what only a person can help."""
-    with _api() as api:
+    with connected() as api:
         parked = api.effects()
     if as_json:
         out_json([one.raw() for one in parked])
@@ -255,14 +259,14 @@ def effects(as_json: AsJson = False) -> None:
 
 def retry(effect: Annotated[str, typer.Argument(metavar="EFFECT", help="The effect's id.")]) -> None:
     """Let a parked effect be performed again."""
-    with _api() as api:
+    with connected() as api:
         api.retry(effect)
     out(f"{effect} is tried again.")
 
 
 def skip(effect: Annotated[str, typer.Argument(metavar="EFFECT", help="The effect's id.")]) -> None:
     """Give up on a parked effect; the run goes on without its output."""
-    with _api() as api:
+    with connected() as api:
         api.skip(effect)
     out(f"{effect} is skipped.")
 
@@ -285,7 +289,8 @@ COMMANDS: Sequence[Callable[..., None]] = (
 )
 
 
-def _api() -> Client:
+def connected() -> Client:
+    """The API, as the person of ``SIGNOFF_TOKEN``. Raises ``ConfigError`` without one."""
     settings = Settings.from_environment()
     if settings.token is None:
         raise ConfigError(["SIGNOFF_TOKEN is not set; `signoff token create --person you@example.com` makes a token."])
@@ -301,7 +306,7 @@ def _decide(
     form: Sequence[str] | None = None,
 ) -> None:
     values = _pairs(form, "-f")
-    with _api() as api:
+    with connected() as api:
         if len(ids) > 1:
             _print_items(api.decide_many(ids, verdict, comment=comment, form=values, option=option))
             return

@@ -12,6 +12,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -24,10 +25,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from bot.connections import Connection, Name, http_url, readable, sender, starts, told
+from flows.durations import parse_duration
 from flows.errors import ConfigError
 from flows.findings import did_you_mean
 from flows.handles import InvalidHandle, is_email, normalise
 from integrations.http.addresses import AddressRules
+from integrations.smtp.server import Tls
 
 MIN_SECRET = 32
 """Characters of a secret key: what ``signoff init`` writes has 43, which are 256 random bits."""
@@ -39,11 +42,16 @@ _SQLITE = "sqlite:///"
 _SAMPLE = re.compile(
     r"(replace|change|your|example|sample|secret|insert)[-_ .]?(me|this|key|it|here)?\b", re.IGNORECASE
 )
+_CHANNEL = re.compile(r"#[^\s#@,<>&]{1,80}|[CG][A-Z0-9]{6,}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 def _split(value: object) -> object:
     return tuple(part for each in value.split(",") if (part := each.strip())) if isinstance(value, str) else value
+
+
+def _reply_to(value: str) -> str:
+    return value if value == "requester" else sender(value)
 
 
 def _database(value: str) -> str:
@@ -96,6 +104,24 @@ def _admins(value: tuple[str, ...]) -> tuple[str, ...]:
     if wrong:
         raise ValueError(f"takes mail addresses; {' and '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} none")
     return tuple(admins)
+
+
+def _channel(value: str) -> str:
+    if not _CHANNEL.fullmatch(value):
+        raise ValueError("takes a channel, like #signoff-admins or its id, like C024BE91L")
+    return value
+
+
+def _pause(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        pause = parse_duration(value)
+    except ValueError:
+        raise ValueError("takes a duration, like 10m") from None
+    if not timedelta(minutes=1) <= pause <= timedelta(days=1):
+        raise ValueError("takes a duration from 1m to 1d")
+    return pause
 
 
 def _json(value: object) -> object:
@@ -198,6 +224,26 @@ class Settings(BaseSettings):
         validation_alias="SLACK_APP_TOKEN",
         description="The Slack app's app-level token, xapp-..., for Socket Mode: the bot calls Slack, and needs no public address.",
     )
+    admin_channel: Annotated[str, AfterValidator(_channel)] | None = Field(
+        default=None,
+        validation_alias="SIGNOFF_ADMIN_CHANNEL",
+        description="The Slack channel, #name or its id, in which admins are told what they have to mend. Default: a direct "
+        "message or a mail to each admin.",
+    )
+    reconcile: Annotated[timedelta, BeforeValidator(_pause)] = Field(
+        default=timedelta(minutes=10),
+        validation_alias="SIGNOFF_RECONCILE",
+        description="How often cards are compared with what Slack shows, 1m to 1d; missing and wrong ones are drawn again. "
+        "Default: 10m.",
+    )
+    slack_client_id: str | None = Field(
+        default=None,
+        validation_alias="SLACK_CLIENT_ID",
+        description="The Slack app's client id, by which admins install it in workspaces at /slack/install.",
+    )
+    slack_client_secret: SecretStr | None = Field(
+        default=None, validation_alias="SLACK_CLIENT_SECRET", description="The Slack app's client secret."
+    )
     slack_api_url: HttpUrl | None = Field(
         default=None, validation_alias="SLACK_API_URL", description="Slack's Web API, where it is a stand-in."
     )
@@ -216,6 +262,52 @@ class Settings(BaseSettings):
         default=None,
         validation_alias="GMAIL_TOKEN",
         description="A fixed access token in place of credentials, for stand-ins.",
+    )
+    google_client_id: str | None = Field(
+        default=None,
+        validation_alias="GOOGLE_CLIENT_ID",
+        description="The OAuth client of a Google Cloud project, of type web, by which admins connect Gmail accounts at "
+        "/connect/gmail.",
+    )
+    google_client_secret: SecretStr | None = Field(
+        default=None, validation_alias="GOOGLE_CLIENT_SECRET", description="The secret of that client."
+    )
+    google_oauth_url: HttpUrl | None = Field(
+        default=None,
+        validation_alias="GOOGLE_OAUTH_URL",
+        description="Google's pages and endpoints for consent, where they are a stand-in.",
+    )
+    smtp_host: Annotated[str, AfterValidator(_host)] | None = Field(
+        default=None,
+        validation_alias="SMTP_HOST",
+        description="A mail server to send through. Where a Gmail account is connected, that sends.",
+    )
+    smtp_port: Annotated[int, BeforeValidator(_port)] | None = Field(
+        default=None,
+        validation_alias="SMTP_PORT",
+        description="Its port. Default: 587 with starttls, 465 with tls, 25 without either.",
+    )
+    smtp_tls: Tls = Field(
+        default="starttls",
+        validation_alias="SMTP_TLS",
+        description="How it is encrypted: starttls, tls (from the first byte), or none.",
+    )
+    smtp_user: str | None = Field(
+        default=None, validation_alias="SMTP_USER", description="Whom the bot logs in as there, if it takes a login."
+    )
+    smtp_password: SecretStr | None = Field(
+        default=None, validation_alias="SMTP_PASSWORD", description="The password of that login."
+    )
+    smtp_sender: Annotated[str, AfterValidator(sender)] | None = Field(
+        default=None,
+        validation_alias="SMTP_SENDER",
+        description="The mail address that mails are sent from by SMTP, with a name if one is wanted.",
+    )
+    mail_reply_to: Annotated[str, AfterValidator(_reply_to)] | None = Field(
+        default=None,
+        validation_alias="MAIL_REPLY_TO",
+        description="Where replies to mails about approvals go: an address, or `requester`. They are comments, and decide "
+        "nothing. Default: the mailbox that the mails are sent from.",
     )
 
     connections: Annotated[Mapping[Name, Connection], BeforeValidator(_json)] = Field(
@@ -295,17 +387,29 @@ class Settings(BaseSettings):
     def connection_names(self) -> Mapping[str, tuple[str, ...]]:
         """The names of the connections of each integration, for what checks flows."""
         types = {connection.type for connection in self.connections.values()}
-        return {of: tuple(name for name, one in self.connections.items() if one.type == of) for of in sorted(types)}
+        named = {of: tuple(name for name, one in self.connections.items() if one.type == of) for of in sorted(types)}
+        mail = (*named.get("gmail", ()), *named.get("smtp", ()))
+        return named | ({"mail": mail} if mail else {})
 
     @property
     def slack(self) -> bool:
-        """Whether Slack is connected."""
-        return self.slack_bot_token is not None
+        """Whether Slack is connected, or can be while the bot serves."""
+        return self.slack_bot_token is not None or self.slack_installs
+
+    @property
+    def slack_installs(self) -> bool:
+        """Whether the Slack app can be installed in workspaces by OAuth."""
+        return self.slack_client_id is not None and self.slack_client_secret is not None
 
     @property
     def gmail(self) -> bool:
         """Whether mails can be sent."""
         return self.gmail_sender is not None and bool(self.gmail_credentials or self.gmail_token)
+
+    @property
+    def smtp(self) -> bool:
+        """Whether mails can be sent by SMTP."""
+        return self.smtp_host is not None and self.smtp_sender is not None
 
     def warnings(self) -> tuple[str, ...]:
         """What is allowed, and probably not meant; said when the bot starts."""
@@ -313,7 +417,7 @@ class Settings(BaseSettings):
 
     def _warnings(self) -> Iterator[str]:
         local = _is_local(urlsplit(self.public_url).hostname or "")
-        if self.gmail and local:
+        if (self.gmail or self.smtp) and local:
             yield (
                 f"Mail links lead to {self.public_url}, which opens on this machine only; set SIGNOFF_PUBLIC_URL to the "
                 "address that people reach the bot at."
@@ -327,7 +431,9 @@ class Settings(BaseSettings):
             )
         if self.gmail_sender is not None and not self.gmail:
             yield "GMAIL_SENDER is set, and nothing to send with: no mail is sent without GMAIL_CREDENTIALS."
-        if not self.slack and not self.gmail:
+        if self.smtp and self.smtp_tls == "none" and not _is_local(self.smtp_host or ""):
+            yield "SMTP_TLS is none: mails, and the links in them, are not encrypted on their way to the mail server."
+        if not self.slack and not self.gmail and not self.smtp:
             yield "Neither Slack nor Gmail is set up: people are asked through the API only."
         if not self.admins:
             yield "SIGNOFF_ADMINS is not set: nobody can free parked effects or cancel what somebody else has started."
@@ -336,10 +442,22 @@ class Settings(BaseSettings):
 def _combinations(values: Mapping[str, str]) -> Iterator[str]:
     """What is wrong with settings together. Told beside what is wrong with each, so it looks at the bare texts."""
     slack = [name for name in ("SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN") if name in values]
-    if "SLACK_BOT_TOKEN" in values and not slack:
-        yield "SLACK_BOT_TOKEN needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET beside it."
-    if "SLACK_BOT_TOKEN" not in values and slack:
+    given = [name for name in ("SLACK_BOT_TOKEN", "SLACK_CLIENT_ID") if name in values]
+    if given and not slack:
+        yield f"{given[0]} needs SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET beside it."
+    if ("SLACK_CLIENT_ID" in values) != ("SLACK_CLIENT_SECRET" in values):
+        yield "SLACK_CLIENT_ID and SLACK_CLIENT_SECRET belong together; set both."
+    if not given and slack:
         yield f"SLACK_BOT_TOKEN is missing; {' and '.join(slack)} alone {'do' if len(slack) > 1 else 'does'} nothing."
+    if "SMTP_HOST" in values and "SMTP_SENDER" not in values:
+        yield "SMTP_HOST needs SMTP_SENDER beside it: the address that mails are sent from."
+    for name in ("SMTP_SENDER", "SMTP_USER", "SMTP_PASSWORD"):
+        if name in values and "SMTP_HOST" not in values:
+            yield f"{name} needs SMTP_HOST beside it: the server that mails are sent through."
+    if "SMTP_USER" in values and "SMTP_PASSWORD" not in values:
+        yield "SMTP_USER needs SMTP_PASSWORD beside it."
+    if ("GOOGLE_CLIENT_ID" in values) != ("GOOGLE_CLIENT_SECRET" in values):
+        yield "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together; set both."
     for name in ("GMAIL_CREDENTIALS", "GMAIL_TOKEN"):
         if name in values and "GMAIL_SENDER" not in values:
             yield f"{name} needs GMAIL_SENDER beside it: the address that mails are sent from."

@@ -28,12 +28,15 @@ _STYLES = {
     "approved": "green",
     "cancelled": "yellow",
     "expired": "red",
+    "fail": "red",
     "failed": "red",
+    "ok": "green",
     "parked": "red",
     "rejected": "red",
     "succeeded": "green",
     "suspended": "cyan",
     "waiting": "cyan",
+    "warn": "yellow",
 }
 
 

@@ -80,7 +80,7 @@ class SentLinks:
             wanted = list(dict.fromkeys(map(normalise, handles)))
         except InvalidHandle as error:
             raise ActionError(f"{error}.") from None
-        roster = await self._people.resolve(wanted)
+        roster = await self._people.resolve(wanted, requester=view.run.requester)
         if roster.gaps:
             gaps = ", ".join(f"{handle} ({reason})" for handle, reason in roster.gaps.items())
             raise ActionError(f"Nobody stands behind {gaps}.")
@@ -162,7 +162,7 @@ class SentLinks:
         return None
 
     async def _link(self, view: SuspensionView, person: PersonId) -> PersonalLink:
-        return PersonalLink(await self._person(view, person), self.url(view, person))
+        return PersonalLink(await self._person(view, person), self.url(view, person), self._links.code(view, person))
 
     async def _person(self, view: SuspensionView, person: PersonId) -> Person:
         who = view.people.get(person) or await self._people.by_id(person)

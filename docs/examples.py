@@ -58,7 +58,7 @@ _SHOWN_HEADERS = ("Location", "Idempotent-Replayed", "Retry-After")
 
 @dataclass(frozen=True)
 class Example:
-    """One request, with the token of ``who``; of nobody where that is empty. ``{run}``, ``{approval}``, ``{second}``, ``{effect}`` and ``{digest}`` stand for what earlier answers said.
+    """One request, with the token of ``who``; of nobody where that is empty. ``{run}``, ``{approval}``, ``{second}``, ``{effect}``, ``{delegation}`` and ``{digest}`` stand for what earlier answers said.
 
     ``cut`` names keys of the answer that are shown as an ellipsis, because another example shows them.
     """
@@ -106,6 +106,30 @@ EXAMPLES = (
     Example("changed", "cat", "POST", _DECIDE, {"verdict": "approve", "digest": "0" * 64}, cut=("approval",)),
     Example("run", "ann", "GET", "runs/{run}"),
     Example("withdraw", "bob", "POST", _DECIDE, {"verdict": "withdraw"}, cut=("approval",)),
+    Example("question", "cat", "POST", "approvals/{approval}/questions", {"text": "Since when?"}, cut=("approval",)),
+    Example("answer", "ann", "POST", "approvals/{approval}/answer", {"text": "Since Friday."}, cut=("approval",)),
+    Example(
+        "snooze", "cat", "POST", "approvals/{approval}/snooze", {"until": "2026-01-05T13:00:00Z"}, cut=("approval",)
+    ),
+    Example("nudge", "ann", "POST", "approvals/{approval}/nudge", cut=("approval",)),
+    Example("too soon", "ann", "POST", "approvals/{approval}/nudge"),
+    Example(
+        "reassign",
+        "bob",
+        "POST",
+        "approvals/{approval}/reassign",
+        {"to": "eve@example.com", "reason": "On leave."},
+        cut=("approval",),
+    ),
+    Example(
+        "delegate",
+        "bob",
+        "POST",
+        "delegations",
+        {"delegate": "eve@example.com", "starts": "2026-01-12", "until": "2026-01-16", "flows": ["release"]},
+    ),
+    Example("delegations", "eve", "GET", "delegations", cut=("items",)),
+    Example("end delegation", "eve", "DELETE", "delegations/{delegation}", cut=("person", "delegate", "made_by")),
     Example("pause", "ann", "POST", "runs/{run}/pause", cut=("*",)),
     Example("resume", "ann", "POST", "runs/{run}/resume", cut=("*",)),
     Example("link", "eve", "POST", "runs/{run}/links", {"person": "cat@example.com", "step": "gate"}, cut=("person",)),
@@ -214,6 +238,8 @@ def _learn(known: dict[str, str], answer: Mapping[str, Any]) -> None:
             known["approval"] = item["id"]
         if str(item.get("id", "")).startswith("eff_"):
             known["effect"] = item["id"]
+    if str(answer.get("id", "")).startswith("del_"):
+        known["delegation"] = answer["id"]
     if "digest" in answer:
         known["digest"] = answer["digest"]
 

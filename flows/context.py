@@ -30,19 +30,22 @@ class Approver:
     door: str
     comment: str | None
     text: str = field(compare=False, repr=False)
+    on_behalf_of: Someone | None = None
+    """For whom they answered, who had handed their approvals over."""
 
-    expression_fields = frozenset({"name", "email", "slack_id", "at", "door", "comment"})
+    expression_fields = frozenset({"name", "email", "slack_id", "at", "door", "comment", "on_behalf_of"})
 
     def __str__(self) -> str:
         return self.text
 
     def as_json(self) -> Json:
-        return {name: getattr(self, name) for name in ("name", "email", "slack_id", "at", "door", "comment")}
+        said = {name: getattr(self, name) for name in ("name", "email", "slack_id", "at", "door", "comment")}
+        return {**said, "on_behalf_of": self.on_behalf_of.as_json() if self.on_behalf_of else None}
 
 
 @dataclass(frozen=True, slots=True)
 class Someone:
-    """A person who has not answered anything here: the requester."""
+    """A person who has not answered anything here themselves: the requester, or for whom somebody else has."""
 
     name: str
     email: str | None
@@ -383,9 +386,17 @@ def _timed_out(answer: Answer) -> bool:
 
 
 def _approver(decision: Decision, people: Mapping[PersonId, Person], says: Callable[[Person], str]) -> Approver:
-    who = people.get(decision.person) or Person(decision.person, "somebody")
+    who = people.get(decision.human) or Person(decision.human, "somebody")
+    principal = None if decision.by is None else _someone(decision.person, people, says)
     return Approver(
-        who.name, who.email, _slack_id(who), decision.at.isoformat(), decision.door.value, decision.comment, says(who)
+        who.name,
+        who.email,
+        _slack_id(who),
+        decision.at.isoformat(),
+        decision.door.value,
+        decision.comment,
+        says(who) if principal is None else f"{says(who)} (for {principal})",
+        principal,
     )
 
 

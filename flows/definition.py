@@ -105,10 +105,13 @@ class SlackPlace(Model):
     """A card in a channel: ``{slack: "#vacation"}``, by name or channel id."""
 
     slack: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    team: Annotated[str, StringConstraints(pattern=r"^T[A-Z0-9]+$")] | None = None
+    """The workspace, where several are connected; without it the requester's, or the first that was connected."""
 
 
-Via = Literal["slack", "gmail"] | SlackPlace
-"""``slack``: a direct message to each person. ``gmail``: a mail with a personal link to each."""
+Via = Literal["slack", "mail", "gmail"] | SlackPlace
+"""``slack``: a direct message to each person. ``mail``: a mail with a personal link to each, by Gmail or SMTP,
+whichever is set up; ``gmail`` is the same word from before there was SMTP."""
 
 
 def _as_list(value: object) -> object:
@@ -186,9 +189,94 @@ class Suspending(Model):
     """Steps that run once when the wait opens, beside it. The step ends when both have."""
 
 
+class Reminders(Model):
+    """When whoever has not answered is asked again. ``remind: 4h`` is short for ``{first: 4h}``."""
+
+    first: Duration
+    """Counted from when the wait opened."""
+    every: Duration | None = None
+    """Between one reminder and the next; without it there is one."""
+    up_to: Annotated[int, Field(ge=1, le=50, strict=True)] = 3
+    """How many at most, the first included."""
+
+    @model_validator(mode="after")
+    def _is_no_flood(self) -> Self:
+        if self.every is not None and self.every < timedelta(minutes=1):
+            raise ValueError("has 'every' under a minute; nobody answers sooner for being asked more often")
+        return self
+
+    @property
+    def count(self) -> int:
+        return 1 if self.every is None else self.up_to
+
+
+def _as_reminders(value: object) -> object:
+    return {"first": value} if isinstance(value, str) else value
+
+
+class Escalation(Model):
+    """Others are asked where nobody has answered in time."""
+
+    after: Duration
+    """Counted from when the wait opened."""
+    to: Annotated[
+        tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list, json_schema_input_type=str | list[str])
+    ]
+    mode: Literal["add", "replace"] = "add"
+    """Whether those who were asked before may still answer. What was said before stands either way."""
+
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class WorkingHours(Model):
+    """The hours in which the clocks of a wait run: reminders, escalation and the deadline. ``working_hours: true`` is
+    short for these defaults.
+
+    Without ``zone``, each person's own time zone counts, as Slack has it (UTC where it is unknown); a deadline is then
+    the latest of those who are asked, so that nobody has less than ``timeout`` of their own working time.
+    """
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS[:5]
+    from_: Annotated[str, Field(alias="from"), StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "09:00"
+    to: Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")] = "17:00"
+    zone: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """An IANA name."""
+    holidays: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")] | None = None
+    """A country (``DE``) or a part of one (``DE-BE``), whose public holidays are no working days."""
+
+    @model_validator(mode="after")
+    def _is_a_day(self) -> Self:
+        if self.from_ >= self.to:
+            raise ValueError(f"ends at {self.to}, before it begins at {self.from_}")
+        return self
+
+
+def _as_hours(value: object) -> object:
+    return {} if value is True else None if value is False else value
+
+
+Settle = Annotated[Duration, Field(le=timedelta(minutes=10))]
+
+
 class Wait(Suspending):
     """What all waits for people have in common."""
 
+    remind: Annotated[Reminders | None, BeforeValidator(_as_reminders, json_schema_input_type=str | dict[str, Any])] = (
+        None
+    )
+    working_hours: Annotated[
+        WorkingHours | None, BeforeValidator(_as_hours, json_schema_input_type=bool | dict[str, Any])
+    ] = None
+    """In whose working time the clocks run; without it they always do."""
+    risk: Literal["low", "medium", "high"] | None = None
+    """Shown as the card's colour and said in words."""
+    verify: Literal["code", "slack"] | None = None
+    """What a personal link asks for beyond itself, before an answer counts: the code that the mail shows, or that the
+    person signs in with Slack."""
+    delegation: Literal["allow", "refuse"] = "allow"
+    """Whether somebody may answer for a person who has handed their approvals over."""
     form: tuple[AnyField, ...] = ()
     via: Annotated[
         tuple[Via, ...] | Literal["none"] | None,
@@ -246,7 +334,31 @@ class Approval(Wait):
     pre_approval: Literal["refuse", "allow"] = "refuse"
     """Whether a decision that was given before this opened may count here, unseen."""
     self_approval: StrictBool = False
+    escalate: Annotated[
+        tuple[Escalation, ...], BeforeValidator(_as_list, json_schema_input_type=list[Escalation] | Escalation)
+    ] = ()
+    questions: Literal["keep_clock", "stop_clock"] = "keep_clock"
+    """What an approver's question does to the deadline until the requester has answered it."""
+    thread_replies: Literal["ignore", "count"] = "ignore"
+    """Whether "approved" in the card's thread counts, once its author has confirmed it."""
+    settle: Settle | None = None
+    """How long the answer that completes it can still be undone, before it takes effect. Ten minutes at most."""
     on_reject: OnReject = "end"
+
+    @model_validator(mode="after")
+    def _escalates_what_can_be(self) -> Self:
+        if self.escalate and (self.quorum == "all" or not isinstance(self.quorum, int | str)):
+            raise ValueError(
+                "has 'escalate', which takes a plain quorum: of 'all' it would be one more who has to approve, and in a"
+                " nested one nobody says whose seat it is"
+            )
+        if self.verify is not None and self.pre_approval == "allow":
+            raise ValueError(
+                "has 'verify' and 'pre_approval: allow'; whoever answers in advance cannot be asked to verify"
+            )
+        if [one.after for one in self.escalate] != sorted(one.after for one in self.escalate):
+            raise ValueError("has an 'escalate' whose steps are not in the order of their 'after'")
+        return self
 
     @model_validator(mode="after")
     def _asks_somebody(self) -> Self:
@@ -263,7 +375,8 @@ class Approval(Wait):
     def handles(self) -> tuple[str, ...]:
         """Everybody whom it names, as written, each once; veto holders included."""
         named = () if isinstance(self.quorum, int | str) else self.quorum.handles
-        return tuple(dict.fromkeys([*self.approvers, *named, *self.veto]))
+        later = (handle for one in self.escalate for handle in one.to)
+        return tuple(dict.fromkeys([*self.approvers, *named, *self.veto, *later]))
 
 
 class Hold(Wait):

@@ -13,7 +13,7 @@ from typing import Literal
 
 from flows.context import Brief
 from flows.people import PersonId
-from flows.run import Path
+from flows.run import Path, Timer
 
 
 class Lane(StrEnum):
@@ -37,11 +37,15 @@ class PerformAction:
 
 @dataclass(frozen=True, slots=True)
 class ResolvePeople:
-    """Ask the directory who stands behind the handles."""
+    """Ask the directory who stands behind the handles: to open a wait, or (``n``) to ask those again who have not
+    answered, with ``note`` for the ``times``-th time."""
 
     path: Path
     round: int
     handles: tuple[str, ...]
+    n: int = 0
+    note: Note | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +57,23 @@ class FireTimer:
     round: int
     n: int
     due: datetime
+    timer: Timer = Timer.DUE
+    person: PersonId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SyncCard:
-    """Make one new card show the state: in ``channel``, or in the direct messages of ``person``."""
+    """Make one new card show the state: in ``channel``, or in the direct messages of ``person``.
+
+    ``team`` is the channel's workspace, where the flow names one.
+    """
 
     path: Path
     round: int
     n: int
     channel: str | None = None
     person: PersonId | None = None
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,54 @@ class SendMail:
     person: PersonId
 
 
+class Note(StrEnum):
+    """What a message about a wait says."""
+
+    REMINDER = "reminder"
+    """To somebody who has not answered: this still waits for you."""
+    NUDGE = "nudge"
+    """The same, because the requester asks for it."""
+    WOKEN = "woken"
+    """The same, because they wanted to be asked later."""
+    QUESTION = "question"
+    """To the requester: somebody wants to know something first."""
+    ANSWER = "answer"
+    """To who asked: the requester has answered."""
+    ESCALATED = "escalated"
+    """To the requester: others are asked now."""
+    REASSIGNED = "reassigned"
+    """To the requester: somebody else is asked now."""
+    DROPPED = "dropped"
+    """To the requester, those who were asked, and the admins' channel: it goes on without a decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell one person something about suspension ``n``; nobody in particular (None): the admins' channel.
+
+    ``times`` tells one from the next of the same kind: a reminder's number, a question's place.
+    """
+
+    path: Path
+    round: int
+    n: int
+    note: Note
+    person: PersonId | None
+    times: int = 1
+    due: datetime | None = None
+    """Not before, where the person is not at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """Make the requester's message show where the run stands: one for each run, in their direct messages; coalesced.
+
+    It is posted when the run first asks people (``begins``), and only redrawn otherwise.
+    """
+
+    begins: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class TellRequester:
     """Tell the requester how the run ended, and why."""
@@ -90,11 +148,12 @@ class TellRequester:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Forget the timers of ``path`` that have not fired; with ``everything`` also its attempts and look-ups. Of the
-    whole run where ``path`` is None."""
+    """Forget the timers of ``path`` that have not fired, or only those of one sort; with ``everything`` also its attempts
+    and look-ups. Of the whole run where ``path`` is None."""
 
     path: Path | None = None
     everything: bool = False
+    timer: Timer | None = None
 
 
 On = Literal["waiting", "decided", "ended"]
@@ -122,6 +181,8 @@ Effect = (
     | SyncCard
     | SyncCards
     | SendMail
+    | Tell
+    | SyncRequest
     | TellRequester
     | Withdraw
     | StartTriggered
@@ -141,7 +202,7 @@ class Leased:
     id: int
     run: int
     lane: Lane
-    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | TellRequester | StartTriggered
+    effect: PerformAction | ResolvePeople | FireTimer | SyncCard | SendMail | Tell | TellRequester | StartTriggered
     due: datetime
     deliveries: int = 0
     card: int | None = None
@@ -154,14 +215,16 @@ def key(leased: Leased, run: str) -> str:
     match leased.effect:
         case PerformAction(path, round_):
             return f"{run}/{path}/{round_}/action"
-        case ResolvePeople(path, round_):
-            return f"{run}/{path}/{round_}/people"
-        case FireTimer(path, round_, n):
-            return f"{run}/{path}/{round_}/timer-{n}"
+        case ResolvePeople(path, round_, _, n, note, times):
+            return f"{run}/{path}/{round_}/people{f'-{n}-{note}-{times}' if n else ''}"
+        case FireTimer(path, round_, n, _, timer):
+            return f"{run}/{path}/{round_}/timer-{n}{'' if timer is Timer.DUE else f'-{timer}'}"
         case SyncCard(path, round_, n):
             return f"{run}/{path}/{round_}/card-{n}-{leased.card}"
         case SendMail(path, round_, n, person):
             return f"{run}/{path}/{round_}/mail-{n}-{person}"
+        case Tell(path, round_, n, note, person, times):
+            return f"{run}/{path}/{round_}/{note}-{n}-{times}-{person or 'admins'}"
         case TellRequester():
             return f"{run}//1/tell"
         case StartTriggered(flow, trigger, _, n):

@@ -9,18 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from flows import views
 from flows.clock import Clock
 from flows.definition import Approval, Callback, Flow, Hold
+from flows.delegation import Circle, Delegation, principals
 from flows.effects import PerformAction
 from flows.errors import (
     FlowError,
     InvalidForm,
     NotAllowed,
+    NotAnApprover,
     NotWaiting,
+    SelfApproval,
+    TryAgain,
     UnknownEffect,
     UnknownFlow,
     UnknownRun,
@@ -34,9 +40,14 @@ from flows.events import (
     DecisionMade,
     DropRequested,
     LinkMade,
+    NudgeRequested,
     PauseRequested,
+    QuestionAnswered,
+    QuestionAsked,
+    ReassignRequested,
     ResumeRequested,
     RosterReread,
+    SnoozeRequested,
     SuspendRequested,
 )
 from flows.expressions import ExpressionError, Template
@@ -44,18 +55,22 @@ from flows.fields import StringField
 from flows.forms import validate
 from flows.handles import InvalidHandle, is_group, normalise
 from flows.ids import Ids
+from flows.ledger import Entry
 from flows.opening import MAX_HANDLES, flat, made_handles
 from flows.people import PersonId, Roster
 from flows.plan import Plan, made
 from flows.ports import Directory, Json
 from flows.quorum import MembershipsNeeded, check_may_decide, look_up
-from flows.run import SECRET, Door, Early, Path, Run, Verdict
-from flows.store import outbox, reads
+from flows.run import SECRET, Door, Early, Outcome, Path, Run, Verdict, Verified
+from flows.store import delegations, inbox, outbox, reads
 from flows.store.slices import load_run
 from flows.store.sqlite import Key, SqliteStore, Start
 from flows.store.triggers import Claim
 from flows.vault import Vault
 from flows.views import ParkedEffect, RunView, SuspensionView
+
+LONGEST_DELEGATION = timedelta(days=366)
+"""How long somebody may hand their approvals over at once: what is forgotten ends by itself."""
 
 MAX_KEY = 200
 """Characters of a ``supersede`` key that is stored as it is."""
@@ -131,10 +146,13 @@ class Engine:
         via_token: str | None = None,
         claim: Claim | None = None,
         as_admin: bool = True,
+        resubmits: int | None = None,
     ) -> tuple[Run, bool]:
         """Start a run. Returns it, and whether it is new (False: the same Idempotency-Key started it before).
 
-        ``claim`` is what the start uses up, where a trigger starts it; it raises ``flows.store.triggers.Taken``. Raises ``UnknownFlow``, ``InvalidForm`` with all bad inputs, ``QuorumUnreachable``, ``TryAgain``.
+        ``claim`` is what the start uses up, where a trigger starts it; it raises ``flows.store.triggers.Taken``.
+        ``resubmits`` is a run of theirs that did not succeed, of which this is a new version. Raises ``UnknownFlow``,
+        ``UnknownRun``, ``InvalidForm`` with all bad inputs, ``QuorumUnreachable``, ``TryAgain``, ``NotAllowed``.
         """
         plan, definition = self._known(flow)
         key = Key(once.token, once.key, self._vault.fingerprints(_request(flow, inputs))) if once else None
@@ -143,6 +161,8 @@ class Engine:
             return before, False
         if not await self.may_start(flow, requester, as_admin=as_admin):
             raise NotAllowed("You are not one of those who may start this flow.")
+        if resubmits is not None:
+            await self._check_may_resubmit(flow, requester, resubmits)
         values = validate(plan.flow.inputs, inputs)
         secrets: dict[str, bytes] = {}
         for field in plan.flow.inputs:
@@ -155,14 +175,22 @@ class Engine:
                 definition,
                 requester,
                 values,
-                roster=await self._roster(plan, values),
+                roster=await self._roster(plan, values, requester),
                 secrets=secrets,
                 once=key,
                 via_token=via_token,
                 supersede=_key_of(plan.flow, values),
                 claim=claim,
+                resubmits=resubmits,
             )
         )
+
+    async def _check_may_resubmit(self, flow: str, requester: PersonId, run: int) -> None:
+        _, before = await self._store.read(lambda c, plans: load_run(c, plans, run))
+        if before.requester != requester or before.flow != flow:
+            raise UnknownRun("There is no such run.")
+        if before.ending is None or before.ending.outcome is Outcome.SUCCEEDED:
+            raise NotAllowed("Only what was rejected, has expired, failed or was cancelled can be sent in anew.")
 
     async def may_start(self, flow: str, person: PersonId, *, as_admin: bool = True) -> bool:
         """Whether the person may start the flow: everybody, unless it names its ``starters``; its owner and admins always.
@@ -175,13 +203,16 @@ class Engine:
         owner = () if flow_.owner is None else (flow_.owner,)
         return await self._is_among(person, (*flow_.starters, *owner))
 
-    async def asked_by(self, flow: str, inputs: Mapping[str, object]) -> Roster | None:
-        """Who will certainly be asked by a run with these inputs, as far as that is known before it starts.
+    async def asked_by(
+        self, flow: str, inputs: Mapping[str, object], *, requester: PersonId | None = None
+    ) -> Roster | None:
+        """Who will certainly be asked by a run with these inputs, as far as that is known before it starts. ``requester``
+        is whose groups are meant, where there are several of one name.
 
         Raises ``UnknownFlow``, ``InvalidForm``, ``TryAgain``.
         """
         plan, _ = self._known(flow)
-        return await self._roster(plan, validate(plan.flow.inputs, inputs))
+        return await self._roster(plan, validate(plan.flow.inputs, inputs), requester)
 
     async def decide(
         self,
@@ -197,11 +228,13 @@ class Engine:
         digest: bytes | None = None,
         via_token: str | None = None,
         as_admin: bool = True,
+        verified: Verified | None = None,
     ) -> Run:
         """Record one person's answer, or take it back (``Verdict.WITHDRAW``). Returns the run as it is then.
 
+        Who is not asked themselves answers for somebody who is and has handed their approvals over to them.
         ``digest`` is that of the view which the person had; None where a script decided without showing one.
-        Raises ``UnknownRun``, or a ``Refused`` that says why not.
+        ``verified`` is how they have shown who they are, where they came by a personal link. Raises ``UnknownRun``, or a ``Refused`` that says why not.
         """
         event = DecisionMade(
             n=n,
@@ -214,6 +247,7 @@ class Engine:
             admin=as_admin and self._directory.is_admin(person),
             via_token=via_token,
             option=option,
+            verified=verified,
         )
         return await self._with_memberships(run, event)
 
@@ -227,12 +261,14 @@ class Engine:
         comment: str | None = None,
         values: Mapping[str, Json] | None = None,
         option: str | None = None,
+        digests: Mapping[tuple[int, int], bytes] | None = None,
         via_token: str | None = None,
         as_admin: bool = True,
     ) -> list[Item]:
         """The same answer to several suspensions, ``(run, n)`` each: one result for each of them, in their order.
 
         Each is decided by itself, by the same rules as alone; its form is held against the values like alone.
+        ``digests`` are those of the views which the person had, where they were shown any.
         """
         results = []
         for run, n in ids:
@@ -246,6 +282,7 @@ class Engine:
                     comment=comment,
                     values=values,
                     option=option,
+                    digest=(digests or {}).get((run, n)),
                     via_token=via_token,
                     as_admin=as_admin,
                 )
@@ -313,6 +350,126 @@ class Engine:
         admin, owner = await self._rights(run, person, as_admin)
         return await self._store.transact(run, DropRequested(n, person, door, said, admin, owner, via_token))
 
+    async def nudge(self, run: int, n: int, person: PersonId, *, door: Door, via_token: str | None = None) -> Run:
+        """Ask those who have not answered once more, for the requester; at most once an hour.
+
+        Raises ``UnknownRun``, ``NotAllowed``, ``TooSoon``, ``Closed``, ``NotWaiting``, ``RunFinished``.
+        """
+        return await self._store.transact(run, NudgeRequested(n, person, door, via_token))
+
+    async def reassign(
+        self,
+        run: int,
+        n: int,
+        person: PersonId,
+        to: PersonId,
+        by: PersonId,
+        *,
+        door: Door,
+        reason: str | None = None,
+        via_token: str | None = None,
+        as_admin: bool = True,
+    ) -> Run:
+        """Let ``to`` be asked in the place of ``person``, who is asked and has not answered. ``by`` is that person, or an
+        admin. Raises as ``nudge``, and ``NotAnApprover``, ``SelfApproval``."""
+        admin = as_admin and self._is_admin(by)
+        said = _said("reason", reason)
+        return await self._with_memberships(
+            run, ReassignRequested(n, person, to, by, door, said, admin, via_token=via_token)
+        )
+
+    async def snooze(
+        self,
+        run: int,
+        n: int,
+        person: PersonId,
+        until: datetime | None,
+        *,
+        door: Door,
+        via_token: str | None = None,
+    ) -> Run:
+        """Remind this person, who is asked, of nothing until then; None: of everything again. They are told when the time
+        has come. Raises as ``reassign``, and ``InvalidForm`` where that is not before the deadline."""
+        return await self._with_memberships(run, SnoozeRequested(n, person, until, door, via_token=via_token))
+
+    async def ask(
+        self, run: int, n: int, person: PersonId, text: str, *, door: Door, via_token: str | None = None
+    ) -> Run:
+        """Ask the requester something first, for somebody who is asked. Raises as ``snooze``."""
+        said = _written("question", text)
+        return await self._with_memberships(run, QuestionAsked(n, person, said, door, via_token=via_token))
+
+    async def answer(
+        self,
+        run: int,
+        n: int,
+        person: PersonId,
+        text: str,
+        *,
+        door: Door,
+        via_token: str | None = None,
+        as_admin: bool = True,
+    ) -> Run:
+        """Answer the questions that are open: for the requester, the owner of the flow, and admins. Raises as ``nudge``,
+        and ``InvalidForm`` where nothing is said."""
+        said = _written("answer", text)
+        admin, owner = await self._rights(run, person, as_admin)
+        return await self._store.transact(run, QuestionAnswered(n, person, said, door, admin, owner, via_token))
+
+    # -- standing in --------------------------------------------------------------------------------------------
+
+    async def delegate(
+        self,
+        person: PersonId,
+        to: PersonId,
+        starts: datetime,
+        ends: datetime,
+        flows: Sequence[str] = (),
+        *,
+        by: PersonId,
+        as_admin: bool = True,
+    ) -> Delegation:
+        """Let ``to`` answer for ``person`` from ``starts`` until just before ``ends``, in all flows or in some. ``by`` is
+        the person, or an admin.
+
+        Raises ``NotAllowed`` (also where it would lead back to the person), ``UnknownFlow``, ``InvalidForm``.
+        """
+        if by != person and not (as_admin and self._is_admin(by)):
+            raise NotAllowed("Only an admin can hand over somebody else's approvals.")
+        now = self._clock.now()
+        if ends <= max(starts, now):
+            raise InvalidForm(
+                {"until": "is over already; choose a later day" if ends <= now else "is before its start"}
+            )
+        if ends - starts > LONGEST_DELEGATION:
+            raise InvalidForm({"until": "is more than a year away; hand over again when the time has come"})
+        for flow in flows:
+            self._known(flow)
+        try:
+            return await self._store.delegate(Delegation(0, person, to, starts, ends, tuple(flows), by, now))
+        except Circle as circle:
+            if len(circle.chain) == 2:
+                raise NotAllowed("Nobody can stand in for themselves; choose somebody else.") from None
+            names = [(await self._store.person(one)) for one in circle.chain]
+            chain = " to ".join(one.name if one is not None else "somebody" for one in names)
+            raise NotAllowed(f"That would go round in a circle: {chain}. Choose somebody else.") from None
+
+    async def end_delegation(self, delegation: int, by: PersonId, *, as_admin: bool = True) -> Delegation:
+        """End one early: for who gave it, who received it, and admins. What was decided by it stands.
+
+        Raises ``NotAllowed``; ``UnknownSuspension`` where there is none that they may know of.
+        """
+        found = await self._store.read(lambda c, _: delegations.get(c, delegation))
+        if found is None or (by not in (found.person, found.delegate) and not (as_admin and self._is_admin(by))):
+            raise NotAllowed("There is no such delegation of yours.")
+        await self._store.end_delegation(delegation)
+        return replace(found, ended_at=found.ended_at or self._clock.now())
+
+    async def delegations(self, person: PersonId) -> list[Delegation]:
+        """What this person has handed over and what was handed over to them, as far as it is not over."""
+        now = self._clock.now()
+        return await self._store.read(lambda c, _: delegations.of(c, person, now))
+
     async def link_made(
         self, run: int, person: PersonId, by: PersonId, *, step: str | None, via_token: str | None = None
     ) -> None:
@@ -341,17 +498,18 @@ class Engine:
         Raises ``NotAllowed``, ``InvalidForm``, ``QuorumUnreachable``, ``TryAgain``; ``NotWaiting`` where the step has
         ended, or another attempt of it is at work.
         """
-        roster = None
         if spec is not None:
             step = made(spec)
             if step.wait is not None and any(field.masked for field in step.wait.form):
                 raise InvalidForm({"form": "may not ask for a secret here; write this wait into the flow file."})
             waiting = step.approval or step.hold or step.callback
             handles = flat(made_handles(waiting)) if waiting is not None else ()
-            roster = await self._directory.resolve(handles) if handles else None
         else:
-            brief = await self._store.read(lambda c, plans: reads.handles_of(c, plans, run, path, self.ids))
-            roster = await self._directory.resolve(brief) if brief else None
+            handles = await self._store.read(lambda c, plans: reads.handles_of(c, plans, run, path, self.ids)) or ()
+        roster = None
+        if handles:
+            requester = await self._store.read(lambda c, _: reads.requester_of(c, run))
+            roster = await self._directory.resolve(handles, requester=requester)
         after = await self._store.transact(run, SuspendRequested(path, round_, attempt, spec, roster))
         if not await self._store.read(lambda c, _: reads.is_open(c, after.id, path, round_)):
             raise NotWaiting("This step is not under way any more, so it cannot wait.")
@@ -382,14 +540,18 @@ class Engine:
         wait = view.wait
         if not isinstance(wait, Approval | Hold):
             raise UnknownSuspension("There is no such approval.")
-        check = partial(
-            check_may_decide,
-            wait,
-            view.suspension,
-            person,
-            requester=view.run.requester,
-            admin=as_admin and self._directory.is_admin(person),
-        )
+        try:
+            await self._check_seat(view, wait, person, admin=as_admin and self._directory.is_admin(person))
+        except NotAnApprover:
+            if wait.delegation == "refuse":
+                raise
+            for principal in await self._principals(view.run.flow, person):
+                with suppress(NotAnApprover, SelfApproval):
+                    return await self._check_seat(view, wait, principal, admin=False)
+            raise
+
+    async def _check_seat(self, view: SuspensionView, wait: Approval | Hold, person: PersonId, *, admin: bool) -> None:
+        check = partial(check_may_decide, wait, view.suspension, person, requester=view.run.requester, admin=admin)
         try:
             check(memberships=None)
         except MembershipsNeeded as needed:
@@ -447,20 +609,64 @@ class Engine:
 
     async def peek(self, run: int, n: int) -> SuspensionView | None:
         """A suspension, for a door that has established already that it may be shown."""
-        return await self._store.read(lambda c, plans: reads.suspension_view(c, plans, run, n))
+        now = self._clock.now()
+        return await self._store.read(lambda c, plans: reads.suspension_view(c, plans, run, n, now=now))
 
     async def peek_run(self, run: int) -> RunView:
         """A run, for a door that has established already that it may be shown. Raises ``UnknownRun``."""
         return await self._store.read(lambda c, plans: reads.run_view(c, plans, run))
+
+    async def history(self, run: int, reader: PersonId, *, as_admin: bool = True) -> tuple[RunView, list[Entry]]:
+        """A run with its ledger, for somebody who may read it. Raises ``UnknownRun``."""
+        view = await self.run(run, reader, as_admin=as_admin)
+        return view, await self._store.ledger(run)
+
+    async def runs_of(self, flow: str, reader: PersonId, *, limit: int = 10, as_admin: bool = True) -> list[RunView]:
+        """The newest runs of a flow among those that the reader may read; a few times ``limit`` are looked at."""
+        found: list[RunView] = []
+        for run in await self._store.read(lambda c, _: reads.runs_of(c, flow, limit=limit * 10)):
+            if len(found) < limit:
+                with suppress(UnknownRun):
+                    found.append(await self.run(run, reader, as_admin=as_admin))
+        return found
 
     async def kept(self, run: int, person: PersonId, step: str | None = None) -> Early | None:
         """The decision that this person gave early, for ``step`` or for any, and that no approval has taken yet."""
         return await self._store.read(lambda c, _: reads.kept(c, run, person, step))
 
     async def waiting_for(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
-        """What waits for this person, by name or through a group, the nearest deadline first."""
+        """What waits for this person, by name or through a group, or for somebody whom they stand in for; the nearest
+        deadline first."""
+        found = await self._seated(person, limit + offset)
+        known = {(view.run.id, view.suspension.n) for view in found}
+        now = self._clock.now()
+        standing_in = [one for one in await self.delegations(person) if one.starts <= now]
+        for principal in principals(standing_in, person) if standing_in else ():
+            for view in await self._seated(principal, limit + offset):
+                key = view.run.id, view.suspension.n
+                if key not in known and await self._stands_in(view, person, principal):
+                    known.add(key)
+                    found.append(view)
+        found.sort(key=lambda view: (view.suspension.due is None, view.suspension.due, view.run.id, view.suspension.n))
+        return found[offset : offset + limit]
+
+    async def _seated(self, person: PersonId, limit: int) -> list[SuspensionView]:
         seats = await self._seats(person)
-        return await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit, offset=offset))
+        return await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit))
+
+    async def _stands_in(self, view: SuspensionView, person: PersonId, principal: PersonId) -> bool:
+        """Whether the person may answer this for the other one."""
+        wait = view.wait
+        if not isinstance(wait, Approval | Hold) or wait.delegation == "refuse":
+            return False
+        own = person == view.run.requester and isinstance(wait, Approval) and not wait.self_approval
+        return not own and principal in await self._principals(view.run.flow, person)
+
+    async def _principals(self, flow: str, person: PersonId) -> tuple[PersonId, ...]:
+        """For whom the person may answer now, in this flow."""
+        now = self._clock.now()
+        found = await self._store.read(delegations.in_force)
+        return principals([one for one in found if one.holds(flow, now)], person) if found else ()
 
     async def waiting_around(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """What waits for this person or was requested by them, the nearest deadline first."""
@@ -473,12 +679,78 @@ class Engine:
         """Everything that waits for people, the nearest deadline first."""
         return await self._store.read(lambda c, plans: reads.waiting(c, plans, None, limit=limit, offset=offset))
 
+    async def inbox(
+        self,
+        person: PersonId,
+        *,
+        flow: str | None = None,
+        before: datetime | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        later: int = 0,
+    ) -> inbox.Waiting:
+        """A page of what this person could answer now and has not, the nearest deadline first; what waits for those for
+        whom they stand in as well. ``flow`` and ``before`` (the deadline) filter; ``later`` is how much is read of what
+        they have put off. Raises ``TryAgain`` where the directory does not answer."""
+        now = self._clock.now()
+        delegations = await self._store.read(lambda c, _: inbox.standing_in(c, person, now))
+        groups = await self._store.read(lambda c, _: reads.groups_waiting(c))
+        seats: dict[PersonId, frozenset[str]] = {}
+        for one in (person, *principals(delegations, person)):
+            seats[one] = (await self._directory.memberships(one, groups)).groups if groups else frozenset()
+        return await self._store.read(
+            lambda c, plans: inbox.waiting(
+                c,
+                plans,
+                person,
+                seats,
+                delegations,
+                now=now,
+                flow=flow,
+                before=before,
+                limit=limit,
+                offset=offset,
+                later=later,
+            )
+        )
+
+    async def requested(
+        self,
+        person: PersonId,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        flow: str | None = None,
+        before: datetime | None = None,
+    ) -> list[RunView]:
+        """Runs that this person has started: open ones first, then the newest. ``flow`` filters, and ``before`` by the
+        deadline of what is asked."""
+        return await self._store.read(
+            lambda c, plans: inbox.requested(c, plans, person, limit=limit, offset=offset, flow=flow, before=before)
+        )
+
+    async def decided(
+        self, person: PersonId, *, limit: int = 50, offset: int = 0, flow: str | None = None
+    ) -> list[SuspensionView]:
+        """What this person has decided, for themselves or for somebody else, their newest answer first."""
+        return await self._store.read(
+            lambda c, plans: inbox.decided(c, plans, person, limit=limit, offset=offset, flow=flow)
+        )
+
     async def progress(self, run: int, n: int) -> tuple[int, int] | None:
         """How many distinct people have said yes to a suspension, and how many it takes; None where there is none.
 
         Costs the same however many were asked, unlike ``peek``.
         """
         return await self._store.read(lambda c, _: reads.progress(c, run, n))
+
+    async def settles_at(self, run: int, n: int) -> datetime | None:
+        """Until when what completes a suspension can still be undone; None where nothing does. As cheap as ``progress``."""
+        return await self._store.read(lambda c, _: reads.settles_at(c, run, n))
+
+    async def card_at(self, channel: str, ts: str) -> tuple[int, int] | None:
+        """Which card is in that channel at that ts: its run and suspension, 0 for the requester's message of the run."""
+        return await self._store.read(lambda c, _: reads.card_at(c, channel, ts))
 
     async def cards(self, run: int, n: int) -> list[tuple[str, str]]:
         """Where the cards of a suspension are: pairs of channel id and ts."""
@@ -496,14 +768,26 @@ class Engine:
             raise UnknownFlow(f"There is no flow {flow!r}.")
         return self._flows[flow]
 
-    async def _with_memberships(self, run: int, event: DecisionMade | DecidedEarly) -> Run:
-        """Deliver a person's answer; where it depends on their groups, ask for these first."""
-        try:
-            return await self._store.transact(run, event)
-        except MembershipsNeeded as needed:
-            # Asked outside the transaction: the directory may take seconds, and others decide meanwhile.
-            memberships = await self._directory.memberships(event.person, needed.groups)
-            return await self._store.transact(run, replace(event, memberships=memberships))
+    async def _with_memberships(
+        self, run: int, event: DecisionMade | DecidedEarly | ReassignRequested | SnoozeRequested | QuestionAsked
+    ) -> Run:
+        """Deliver what a person says; where it depends on their groups, or on those of people whom they stand in for,
+        ask for these first."""
+        asked: set[PersonId] = set()
+        while True:
+            try:
+                return await self._store.transact(run, event)
+            except MembershipsNeeded as needed:
+                # Asked outside the transaction: the directory may take seconds, and others decide meanwhile.
+                whose = event.person if needed.person is None else needed.person
+                if whose in asked:
+                    raise TryAgain("Who may decide this has just changed. Please try again.") from None
+                asked.add(whose)
+                memberships = await self._directory.memberships(whose, needed.groups, fresh=True)
+                if needed.person is None or not isinstance(event, DecisionMade):
+                    event = replace(event, memberships=memberships)
+                else:
+                    event = replace(event, principals={**event.principals, whose: memberships})
 
     async def _rights(self, run: int, person: PersonId, as_admin: bool) -> tuple[bool, bool]:
         """Whether the person acts here as an admin, and as the flow's owner. Raises ``UnknownRun``."""
@@ -542,11 +826,17 @@ class Engine:
             memberships = await self._directory.memberships(reader, groups)
             if views.may_read(view, reader, admin=admin, groups=memberships.groups):
                 return True
+        for principal in await self._principals(view.run.flow, reader):
+            if views.may_read(view, principal, admin=False):
+                return True
+            belongs = (await self._directory.memberships(principal, groups)).groups if groups else frozenset()
+            if belongs and views.may_read(view, principal, admin=False, groups=belongs):
+                return True
         flow = view.plan.flow
         named = (*flow.viewers, *((flow.owner,) if flow.owner is not None else ()))
         return bool(named) and await self._is_among(reader, named)
 
-    async def _roster(self, plan: Plan, inputs: Mapping[str, Json]) -> Roster | None:
+    async def _roster(self, plan: Plan, inputs: Mapping[str, Json], requester: PersonId | None) -> Roster | None:
         """Who stands behind the approvers that the inputs alone name: so that the impossible is refused at once."""
         handles: dict[str, None] = {}
         for step in plan.steps:
@@ -562,7 +852,7 @@ class Engine:
                     continue  # said by the step, when it is reached
                 if len(handles) > MAX_HANDLES:
                     return None  # likewise, if they are those of one step
-        return await self._directory.resolve(handles) if handles else None
+        return await self._directory.resolve(handles, requester=requester) if handles else None
 
 
 def _key_of(flow: Flow, inputs: Mapping[str, Json]) -> str | None:
@@ -578,13 +868,24 @@ def _key_of(flow: Flow, inputs: Mapping[str, Json]) -> str | None:
     return (key if len(key) <= MAX_KEY else hashlib.sha256(key.encode()).hexdigest()) or None
 
 
-_WORDS = {name: (StringField(name=name, required=False, multiline=True),) for name in ("comment", "reason")}
+_WORDS = {
+    name: (StringField(name=name, required=False, multiline=True),)
+    for name in ("comment", "reason", "question", "answer")
+}
 
 
 def _said(name: str, text: str | None) -> str | None:
     """What a person wrote, bounded and without what cannot be stored; None for nothing. Raises ``InvalidForm``."""
     said = validate(_WORDS[name], {name: text})[name]
     return (said or "").strip() or None
+
+
+def _written(name: str, text: str) -> str:
+    """The same where something has to be said."""
+    said = _said(name, text)
+    if said is None:
+        raise InvalidForm({name: "is required: write something"})
+    return said
 
 
 def _request(flow: str, inputs: Mapping[str, object]) -> str:

@@ -9,8 +9,10 @@
        ├─ NotAnApprover · SelfApproval · DecidedByYou · Closed
        ├─ ChangedSinceShown · InvalidForm (all bad fields at once)
        └─ NotWaiting · RunFinished · LinkExpired · LinkInvalid
-          QuorumUnreachable · TryAgain · NotAllowed
+          QuorumUnreachable · TryAgain · NotAllowed · NotVerified · TooSoon
     ActionError(retryable, retry_after, uncertain)   an adapter failed
+    ├─ NotYet                  the other side takes no more for now: no attempt was made
+    └─ NotConnected            the account is not connected (any more): an operator
     ConfigError                at start; lists every problem at once
 
 Who must act says which one it is. ``Refused``: the person, and its text is written for them, so a door
@@ -162,9 +164,32 @@ class ActionError(Exception):
         super().__init__(message)
 
 
+class NotYet(ActionError):
+    """The other side takes no more of this before ``retry_after``, and has done nothing. No attempt has failed by it:
+    whoever has an outbox waits there."""
+
+
+class NotConnected(ActionError):
+    """The account that this goes through is not connected, or not any more; nothing was done. No fault of a flow: it
+    waits until an operator has connected it.
+
+    ``account`` names what has to be connected, as whoever connects it does.
+    """
+
+    account: str = ""
+
+
 class ConfigError(Exception):
     """The settings are wrong. Carries every problem, one sentence each."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class NotVerified(Refused):
+    """Whoever holds a personal link has not shown yet that they are who it was made for, as its flow asks."""
+
+
+class TooSoon(Refused):
+    """The same was done a short while ago; says when it can be done again."""

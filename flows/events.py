@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from flows.effects import Note
 from flows.people import Memberships, PersonId, Roster
 from flows.ports import Json
-from flows.run import Close, Door, Outcome, Path, Rerun, StepState, Verdict
+from flows.run import Close, Door, Outcome, Path, Rerun, RunId, StepState, Timer, Verdict, Verified
 
 # -- events ---------------------------------------------------------------------------------------------------
 
@@ -48,9 +49,14 @@ class ActionSkipped:
 
 @dataclass(frozen=True, slots=True)
 class PeopleResolved:
+    """``n``: the suspension whose groups were looked up, to ask their members again with ``note``."""
+
     path: Path
     round: int
     roster: Roster
+    n: int = 0
+    note: Note | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,9 @@ class TimerFired:
     path: Path
     n: int
     due: datetime | None = None
+    timer: Timer = Timer.DUE
+    person: PersonId | None = None
+    """Who wanted to be asked later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,73 @@ class DecisionMade:
     via_token: str | None = None
     """Who issued the API token, where one was used (S10)."""
     option: str | None = None
+    verified: Verified | None = None
+    """How they have shown who they are, where they came by a personal link."""
+    principals: Mapping[PersonId, Memberships] = field(default_factory=dict)
+    """The groups of those for whom the person may answer, where it depends on these."""
+
+
+@dataclass(frozen=True, slots=True)
+class NudgeRequested:
+    """The requester asks those who have not answered once more."""
+
+    n: int
+    person: PersonId
+    door: Door
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignRequested:
+    """``person`` is asked by name, or as a member of a group; ``to`` is to be asked instead. ``by`` is the person, or an
+    admin."""
+
+    n: int
+    person: PersonId
+    to: PersonId
+    by: PersonId
+    door: Door
+    reason: str | None = None
+    admin: bool = False
+    memberships: Memberships | None = None
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnoozeRequested:
+    """A person wants to hear nothing of this until then; None: now again."""
+
+    n: int
+    person: PersonId
+    until: datetime | None
+    door: Door
+    memberships: Memberships | None = None
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """Somebody who is asked wants to know something of the requester first."""
+
+    n: int
+    person: PersonId
+    text: str
+    door: Door
+    memberships: Memberships | None = None
+    via_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """The requester has answered all that was asked. ``owner``: the person owns the flow."""
+
+    n: int
+    person: PersonId
+    text: str
+    door: Door
+    admin: bool = False
+    owner: bool = False
+    via_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +294,11 @@ Event = (
     | PlaceGiven
     | RosterReread
     | LinkMade
+    | NudgeRequested
+    | ReassignRequested
+    | SnoozeRequested
+    | QuestionAsked
+    | QuestionAnswered
 )
 
 
@@ -230,6 +311,7 @@ class RunStarted:
     definition: bytes
     requester: PersonId
     via_token: str | None = None
+    resubmits: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +347,8 @@ class DecisionCounted:
     option: str | None = None
     unseen: bool = False
     """It was given before the suspension opened."""
+    by: PersonId | None = None
+    """Who gave it for the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +414,71 @@ class QuorumRecounted:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminded:
+    """``count`` is the how-manieth time."""
+
+    n: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nudged:
+    n: int
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """Others are asked now; ``replaced``: and those who were asked before are not any more."""
+
+    n: int
+    people: tuple[PersonId, ...]
+    groups: tuple[str, ...]
+    replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reassigned:
+    n: int
+    person: PersonId
+    to: PersonId
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    n: int
+    person: PersonId
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionOpened:
+    """``stopped``: and the clock stands still."""
+
+    n: int
+    person: PersonId
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionsClosed:
+    """Nothing that was asked is open any more. ``due`` is the deadline as it is then."""
+
+    n: int
+    by: PersonId | None
+    due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What was said completes it, and takes effect at ``until``; None: not any more, somebody has changed their answer."""
+
+    n: int
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SuspensionClosed:
     n: int
     how: Close
@@ -359,6 +508,14 @@ Fact = (
     | RunQueued
     | RunStopping
     | QuorumRecounted
+    | Reminded
+    | Nudged
+    | Escalated
+    | Reassigned
+    | Snoozed
+    | QuestionOpened
+    | QuestionsClosed
+    | Settling
     | SuspensionClosed
     | RunEnded
 )

@@ -1,11 +1,14 @@
-"""How people are written in flows: mail addresses, Slack user ids, ``@groups``. One spelling of each."""
+"""How people are written in flows: mail addresses, Slack user ids, ``@groups``. One spelling of each.
+
+``T0123ABC/`` before a user id or a group names the Slack workspace, where there are several.
+"""
 
 from __future__ import annotations
 
 import re
 
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_GROUP = re.compile(r"@[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_GROUP = re.compile(r"(?:([TE][A-Z0-9]{2,20})/)?(@[A-Za-z0-9][A-Za-z0-9._-]{0,79})")
 _SLACK = re.compile(r"([TE][A-Z0-9]{2,20}/)?[UW][A-Z0-9]{2,20}")
 
 
@@ -19,7 +22,10 @@ def normalise(handle: object) -> str:
     Mail addresses are compared without case: no mail system in use tells ``Ann@`` from ``ann@``.
     """
     text = handle.strip() if isinstance(handle, str) else ""
-    if _EMAIL.fullmatch(text) or _GROUP.fullmatch(text):
+    if group := _GROUP.fullmatch(text):
+        team, name = group.groups()
+        return f"{team}/{name.lower()}" if team else name.lower()
+    if _EMAIL.fullmatch(text):
         return text.lower()
     if _SLACK.fullmatch(text):
         return text
@@ -38,11 +44,18 @@ def identity(handle: str) -> str:
 
 
 def is_group(handle: str) -> bool:
-    return handle.startswith("@")
+    # Addresses are in lower case, so none of them begins like a workspace.
+    return handle.startswith("@") or _GROUP.fullmatch(handle) is not None
+
+
+def group_of(handle: str) -> tuple[str | None, str]:
+    """The workspace that a group's handle names, None where it names none, and the group as ``@name``."""
+    team, _, name = handle.rpartition("/")
+    return team or None, name
 
 
 def is_email(handle: str) -> bool:
-    return "@" in handle[1:]
+    return "@" in handle[1:] and not is_group(handle)
 
 
 def is_slack(handle: str) -> bool:

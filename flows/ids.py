@@ -48,6 +48,9 @@ class Ids:
     def token(self, token: int) -> str:
         return self.text("tok", token)
 
+    def delegation(self, delegation: int) -> str:
+        return self.text("del", delegation)
+
     def parse_run(self, text: str) -> int | None:
         return self._number("run", text)
 
@@ -63,6 +66,9 @@ class Ids:
 
     def parse_token(self, text: str) -> int | None:
         return self._number("tok", text)
+
+    def parse_delegation(self, text: str) -> int | None:
+        return self._number("del", text)
 
     def run_url(self, run: int) -> str:
         """The page of a run."""

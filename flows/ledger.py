@@ -8,7 +8,7 @@ the chain holds. Without the salt a short payload could be guessed from its hash
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,10 +16,20 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from flows.events import DecisionMade, Event, Fact
+from flows.events import (
+    ActionFailed,
+    ActionFinished,
+    DecisionMade,
+    Event,
+    Fact,
+    PeopleResolved,
+    StepStarted,
+    TimerFired,
+)
 from flows.instants import to_ms
 from flows.people import Memberships
 from flows.ports import Json
+from flows.run import Timer
 
 GENESIS = b"\x00" * 32
 """What the first entry of a run commits to in place of a predecessor."""
@@ -68,6 +78,20 @@ def broken_at(entries: Iterable[Entry]) -> int | None:
 
 
 _PLAIN = frozenset({str, int, bool})
+# What nearly all entries have is left out: the first round, the first attempt, a deadline's timer.
+_USUAL: Mapping[tuple[type, str], object] = {
+    (ActionFinished, "round"): 1,
+    (ActionFinished, "attempt"): 1,
+    (ActionFailed, "round"): 1,
+    (ActionFailed, "attempt"): 1,
+    (PeopleResolved, "round"): 1,
+    (PeopleResolved, "n"): 0,
+    (PeopleResolved, "times"): 1,
+    (StepStarted, "round"): 1,
+    (StepStarted, "attempt"): 1,
+    (TimerFired, "timer"): Timer.DUE,
+    (DecisionMade, "principals"): {},
+}
 _OMITTED = frozenset({"output", "roster", "rerun"})
 
 
@@ -75,6 +99,8 @@ def _record(thing: Event | Fact) -> dict[str, Json]:
     record: dict[str, Json] = {"is": type(thing).__name__}
     for name in _NAMES[type(thing)]:
         value = getattr(thing, name)
+        if (type(thing), name) in _USUAL and value == _USUAL[type(thing), name]:
+            continue
         if type(value) in _PLAIN:
             record[name] = value
         elif value is not None and value != ():

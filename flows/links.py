@@ -43,6 +43,12 @@ class Purpose(Enum):
     """A machine's: ends the wait the other way."""
     PRE = 5
     """Takes one person's decision for a run, or for one step of it, that may come before its suspension."""
+    ADMIN = 6
+    """Lets an admin connect an account of the installation."""
+    CODE = 7
+    """Derives the code that a mail shows and its page asks for."""
+    SIGN_IN = 8
+    """Binds a sign-in with another service to the browser that began it, and what it came to."""
 
 
 NOBODY: PersonId = 0
@@ -124,6 +130,11 @@ class Keyring:
         made = [base64.urlsafe_b64encode(_mac(key, body)).rstrip(b"=") for key in self._keys.values()]
         # All of them are compared, so that the time does not tell which key it was.
         return sum(hmac.compare_digest(one, text.encode(errors="replace")) for one in made) > 0
+
+    def marks(self, purpose: Purpose, *parts: bytes) -> tuple[bytes, ...]:
+        """The MACs of ``parts`` by each key, the signing key's first: for what is shown in another form than ``bind``'s."""
+        body = _bound(purpose, parts)
+        return tuple(_mac(key, body) for key in self._keys.values())
 
 
 INVALID = "This link is not valid. It may be incomplete, or no longer in use."

@@ -12,13 +12,15 @@ that was passed in is changed. Rules that hold throughout:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from flows import opening, quorum, tree, waits, wording
+from flows import asking, opening, quorum, tree, waits, wording
+from flows.calendars import NoWorkingTime
 from flows.context import Wanted
 from flows.definition import Approval, Hold
+from flows.delegation import Delegation, principals
 from flows.effects import FireTimer, PerformAction, SyncCards, Withdraw
 from flows.errors import (
     ChangedSinceShown,
@@ -26,6 +28,7 @@ from flows.errors import (
     DecidedByYou,
     InvalidForm,
     NotAllowed,
+    NotVerified,
     NotWaiting,
     QuorumUnreachable,
     RunFinished,
@@ -45,16 +48,21 @@ from flows.events import (
     Event,
     LinkGiven,
     LinkMade,
+    NudgeRequested,
     PauseRequested,
     PeopleMerged,
     PeopleResolved,
     PlaceGiven,
+    QuestionAnswered,
+    QuestionAsked,
     QuorumRecounted,
+    ReassignRequested,
     ResumeRequested,
     RosterReread,
     RunPaused,
     RunResumed,
     RunStarted,
+    SnoozeRequested,
     StepStarted,
     Superseded,
     SuspendRequested,
@@ -69,10 +77,13 @@ from flows.plan import Plan, Shape, StepPlan, made, wait_of
 from flows.ports import Json
 from flows.run import (
     SECRET,
+    Approvers,
     Close,
     Decision,
+    Door,
     Early,
     Kind,
+    Later,
     Outcome,
     Paused,
     Place,
@@ -82,12 +93,25 @@ from flows.run import (
     StepState,
     Stop,
     Suspension,
+    Timer,
     Verdict,
 )
 from flows.run import Callback as Called
 from flows.transition import Draft, Enter, Leave, Transition
 
-_OF_PEOPLE = (CancelRequested, PauseRequested, ResumeRequested, DropRequested, DecidedEarly, LinkMade)
+_OF_PEOPLE = (
+    CancelRequested,
+    PauseRequested,
+    ResumeRequested,
+    DropRequested,
+    DecidedEarly,
+    LinkMade,
+    NudgeRequested,
+    ReassignRequested,
+    SnoozeRequested,
+    QuestionAsked,
+    QuestionAnswered,
+)
 _AFTER_THE_END = (DecisionMade, PeopleMerged, CallbackReceived)
 
 
@@ -104,18 +128,38 @@ def start(
     via_token: str | None = None,
     supersede: str | None = None,
     place_free: bool = True,
+    resubmits: int | None = None,
+    delegations: tuple[Delegation, ...] = (),
 ) -> Transition:
     """Open a run. ``inputs`` are validated values; ``roster`` answers for the approvers that inputs alone name.
 
     ``supersede`` is the rendered key, ``place_free`` whether the flow's limit leaves room. Raises
     ``QuorumUnreachable`` where it is known already that an approval can never be met.
     """
-    run = Run(run_id, plan.flow.flow, requester, inputs, started_at=now, roster=roster, supersede=supersede)
+    run = Run(
+        run_id,
+        plan.flow.flow,
+        requester,
+        inputs,
+        started_at=now,
+        roster=roster,
+        supersede=supersede,
+        resubmits=resubmits,
+    )
     # Nothing of it is stored yet: whatever there is, the draft has.
-    slice_ = Slice(run, steps={}, people=people, opened=frozenset({""}), looked=None, asked=None, place_free=place_free)
+    slice_ = Slice(
+        run,
+        steps={},
+        people=people,
+        opened=frozenset({""}),
+        looked=None,
+        asked=None,
+        place_free=place_free,
+        delegations=delegations,
+    )
     while True:
         draft = Draft(plan, slice_, now, ids)
-        draft.facts.append(RunStarted(plan.flow.flow, plan.digest, requester, via_token))
+        draft.facts.append(RunStarted(plan.flow.flow, plan.digest, requester, via_token, resubmits))
         _check_reachable(draft)
         if plan.flow.timeout is not None:
             draft.effects.append(FireTimer("", 1, 0, now + plan.flow.timeout))
@@ -181,6 +225,8 @@ def advance(plan: Plan, slice_: Slice, event: Event, *, now: datetime, ids: Ids)
             _reread(draft, event)
         case PeopleMerged():
             _merge(draft, event)
+        case NudgeRequested() | ReassignRequested() | SnoozeRequested() | QuestionAsked() | QuestionAnswered():
+            return _around(draft, event)
     return _done(draft)
 
 
@@ -254,7 +300,7 @@ def _suspend_requested(draft: Draft, step: StepRun, event: SuspendRequested) -> 
             waits.open_made(draft, plan, step, wait, event.spec, roster)
         else:
             waits.open_made_delay(draft, plan, step, wanted.delay or "", event.spec)
-    except (ExpressionError, InvalidHandle) as error:
+    except (ExpressionError, InvalidHandle, NoWorkingTime) as error:
         raise InvalidForm({"suspend": str(error)}) from None
 
 
@@ -295,6 +341,11 @@ def _check_reachable(draft: Draft) -> None:
 
 
 def _people_resolved(draft: Draft, event: PeopleResolved) -> None:
+    if event.n:
+        suspension = draft.suspensions.get(event.n)
+        if suspension is not None and suspension.closing is None and event.note is not None:
+            asking.tell_unanswered(draft, suspension, event.note, event.times, event.roster.ids())
+        return
     step = draft.steps.get(event.path)
     if step is None or step.state is not StepState.RESOLVING or step.round != event.round:
         return
@@ -307,15 +358,45 @@ def _timer_fired(draft: Draft, event: TimerFired) -> None:
         _time_over(draft, event)
         return
     suspension = draft.suspensions.get(event.n)
-    if suspension is None or suspension.closing is not None or suspension.due is None:
+    if suspension is None or suspension.closing is not None:
         return
-    if draft.now < suspension.due:
+    match event.timer:
+        case Timer.DUE:
+            planned, over = suspension.due, suspension.overdue(draft.now) or suspension.settled(draft.now)
+        case Timer.SETTLE:
+            planned, over = suspension.clocks.settles_at, suspension.settled(draft.now)
+        case _:
+            asking.due(draft, suspension, event.timer, event.due, event.person)
+            return
+    if over:
+        _time_passed(draft, suspension)
+    elif planned is not None and draft.now < planned and suspension.clocks.stopped_at is None:
         # The wall clock was stepped back between the timer and this transaction: not yet. However often it is
         # said too early, one timer remains.
-        draft.effects.append(Withdraw(suspension.path))
-        draft.effects.append(FireTimer(suspension.path, suspension.round, suspension.n, suspension.due))
-        return
-    _deadline(draft, suspension)
+        draft.effects.append(Withdraw(suspension.path, timer=event.timer))
+        draft.effects.append(FireTimer(suspension.path, suspension.round, suspension.n, planned, event.timer))
+
+
+def _clock_first(draft: Draft, suspension: Suspension) -> Transition | None:
+    """What the clock alone has made true is done before a person is heard, whether or not its timer has fired: an answer
+    takes effect, or the deadline has passed. None where neither is so. What the person sent is not looked at then, so
+    none of it is kept."""
+    if suspension.settled(draft.now):
+        draft.event = TimerFired(suspension.path, suspension.n, timer=Timer.SETTLE)
+    elif suspension.overdue(draft.now):
+        draft.event = TimerFired(suspension.path, suspension.n)
+    else:
+        return None
+    _time_passed(draft, suspension)
+    return _done(draft, Closed(wording.closed(draft.suspensions[suspension.n], draft.slice.people)))
+
+
+def _time_passed(draft: Draft, suspension: Suspension) -> None:
+    wait = wait_of(draft.plan.at(suspension.path), suspension)
+    if suspension.settled(draft.now) and isinstance(wait, Approval | Hold):
+        waits.take_effect(draft, wait, suspension)
+    else:
+        _deadline(draft, suspension)
 
 
 def _deadline(draft: Draft, suspension: Suspension) -> None:
@@ -362,11 +443,8 @@ def _called(draft: Draft, event: CallbackReceived) -> Transition:
     if suspension.closing is not None:
         used = draft.slice.callbacks.get(event.n)
         raise Closed(wording.used(used) if used is not None else wording.closed(suspension, draft.slice.people))
-    if suspension.kind is Kind.CALLBACK and suspension.due is not None and draft.now >= suspension.due:
-        draft.event = TimerFired(suspension.path, suspension.n)
-        _deadline(draft, suspension)
-        closed = draft.suspensions[suspension.n]
-        return _done(draft, Closed(wording.closed(closed, draft.slice.people)))
+    if suspension.kind is Kind.CALLBACK and (passed := _clock_first(draft, suspension)) is not None:
+        return passed
     waits.take_call(draft, suspension, called)
     return _done(draft)
 
@@ -386,15 +464,11 @@ def _decide(draft: Draft, event: DecisionMade) -> Transition:
             # Sent again because the answer was lost: what they said stands, and saying it again is no mistake.
             raise DecidedByYou(f"You have said so already: {wording.SAID[event.verdict]}. {became}")
         raise Closed(became)
-    if suspension.due is not None and draft.now >= suspension.due:
-        # What happened is that the deadline passed. What the person sent was not looked at, so none of it is kept.
-        draft.event = TimerFired(suspension.path, suspension.n)
-        waits.deadline(draft, suspension)
-        closed = draft.suspensions[suspension.n]
-        return _done(draft, Closed(wording.closed(closed, draft.slice.people)))
+    if (passed := _clock_first(draft, suspension)) is not None:
+        return passed
     if event.verdict is Verdict.WITHDRAW:
-        return _take_back(draft, suspension, before, event)
-    quorum.check_may_decide(
+        return _take_back(draft, suspension, before)
+    seat = quorum.seat_of(
         wait,
         suspension,
         event.person,
@@ -402,14 +476,21 @@ def _decide(draft: Draft, event: DecisionMade) -> Transition:
         memberships=event.memberships,
         admin=event.admin,
         verdict=event.verdict,
+        standing=draft.standing_of(suspension.n),
+        principals=principals(draft.slice.delegations, event.person),
+        belonging=event.principals,
+        people=draft.slice.people,
     )
+    if before is not None and before.person != seat:
+        before = None  # what they said for somebody else is refused above
     _check_verdict(wait, event.verdict)
+    _check_verified(wait, event)
     if event.digest is not None and event.digest != suspension.digest:
         raise ChangedSinceShown("What is asked has changed since you were shown it. Please look at it again.")
     values = _answered(wait, suspension, event)
     for field_ in wait.form if values else ():
         if field_.masked and values[field_.name] is not None:
-            name = f"{suspension.n}.{event.person}.{field_.name}"
+            name = f"{suspension.n}.{seat}.{field_.name}"
             draft.secrets[name] = str(values[field_.name])
             values[field_.name] = {SECRET: name}
     draft.event = replace(event, values=values)
@@ -417,13 +498,14 @@ def _decide(draft: Draft, event: DecisionMade) -> Transition:
     if (
         before is not None
         and not draft.secrets
-        and (before.verdict, before.comment, before.option, dict(before.values))
-        == (event.verdict, event.comment, event.option, values)
+        and (before.human, before.verdict, before.comment, before.option, dict(before.values))
+        == (event.person, event.verdict, event.comment, event.option, values)
     ):
         raise DecidedByYou(f"You have said so already: {wording.SAID[event.verdict]}. It is counted once.")
+    by = None if seat == event.person else event.person
     decision = Decision(
         n=suspension.n,
-        person=event.person,
+        person=seat,
         verdict=event.verdict,
         at=draft.now,
         door=event.door,
@@ -431,9 +513,11 @@ def _decide(draft: Draft, event: DecisionMade) -> Transition:
         comment=event.comment,
         values=values,
         digest=event.digest,
-        memberships=event.memberships,
+        memberships=event.memberships if by is None else event.principals.get(seat),
         option=event.option,
+        by=by,
     )
+    suspension = asking.answered_by_deciding(draft, wait, suspension, event.person)
     waits.count(draft, wait, suspension, decision, replaced=before)
     return _done(draft)
 
@@ -442,6 +526,15 @@ def _check_verdict(wait: Approval | Hold, verdict: Verdict) -> None:
     if isinstance(wait, Approval) == (verdict is Verdict.RESUME):
         fitting = "approve or reject" if isinstance(wait, Approval) else "resume"
         raise InvalidForm({"verdict": f"must be {fitting}, not {verdict.value}"})
+
+
+def _check_verified(wait: Approval | Hold, event: DecisionMade) -> None:
+    """A personal link is only as good as the mailbox that it lies in: the flow may ask for more."""
+    if wait.verify is None or event.door is not Door.PAGE or event.verified in (wait.verify, "slack"):
+        return
+    if wait.verify == "slack":
+        raise NotVerified("Please sign in with Slack first: this flow wants to know that it is you.")
+    raise NotVerified("Please enter the code that the mail shows: this flow wants to know that it is you.")
 
 
 def _answered(wait: Approval | Hold, suspension: Suspension, event: DecisionMade) -> dict[str, Json]:
@@ -466,13 +559,55 @@ def _answered(wait: Approval | Hold, suspension: Suspension, event: DecisionMade
     return values
 
 
-def _take_back(draft: Draft, suspension: Suspension, before: Decision | None, event: DecisionMade) -> Transition:
+def _take_back(draft: Draft, suspension: Suspension, before: Decision | None) -> Transition:
     """The person takes back what they said. It is theirs, whether or not they may decide now."""
     if before is None:
         raise NotWaiting("You have not decided this, so there is nothing to take back.")
-    draft.withdraw(suspension.n, event.person)
-    draft.facts.append(DecisionWithdrawn(suspension.n, event.person, before.verdict))
+    draft.withdraw(suspension.n, before.person)
+    draft.facts.append(DecisionWithdrawn(suspension.n, before.person, before.verdict))
+    wait = wait_of(draft.plan.at(suspension.path), suspension)
+    assert isinstance(wait, Approval | Hold)  # nothing else can be decided
+    left = quorum.tally(wait, suspension, draft.standing_of(suspension.n))
+    asking.settling(draft, wait, suspension, complete=left is not None)
     draft.effects.append(SyncCards(suspension.n))
+    return _done(draft)
+
+
+def _around(
+    draft: Draft,
+    event: NudgeRequested | ReassignRequested | SnoozeRequested | QuestionAsked | QuestionAnswered,
+) -> Transition:
+    """What people do with an open suspension besides answering it."""
+    suspension = draft.suspensions.get(event.n)
+    wait = wait_of(draft.plan.at(suspension.path), suspension) if suspension else None
+    if suspension is None or not isinstance(wait, Approval | Hold):
+        raise NotWaiting("This waits for nobody's decision.")
+    if suspension.closing is not None:
+        raise Closed(wording.closed(suspension, draft.slice.people))
+    if (passed := _clock_first(draft, suspension)) is not None:
+        return passed
+    if isinstance(event, ReassignRequested):
+        asking.check_may_reassign(wait, event)
+    if isinstance(event, ReassignRequested | SnoozeRequested | QuestionAsked):
+        quorum.check_may_decide(
+            wait,
+            suspension,
+            event.person,
+            requester=draft.run.requester,
+            memberships=event.memberships,
+            admin=False,
+        )
+    match event:
+        case NudgeRequested():
+            asking.nudge(draft, suspension, event)
+        case ReassignRequested():
+            asking.reassign(draft, wait, suspension, event)
+        case SnoozeRequested():
+            asking.snooze(draft, suspension, event)
+        case QuestionAsked():
+            asking.ask(draft, wait, suspension, event)
+        case QuestionAnswered():
+            asking.answer(draft, wait, suspension, event)
     return _done(draft)
 
 
@@ -487,7 +622,7 @@ def _decide_early(draft: Draft, event: DecidedEarly) -> None:
     early = Early(event.person, event.step, event.verdict, draft.now, event.door, event.comment)
     draft.early = [early]
     for suspension in sorted(draft.suspensions.values(), key=lambda one: one.path):
-        if suspension.closing is not None or (suspension.due is not None and draft.now >= suspension.due):
+        if suspension.closing is not None or suspension.overdue(draft.now) or suspension.settled(draft.now):
             continue
         wait = wait_of(draft.plan.at(suspension.path), suspension)
         if not isinstance(wait, Approval) or not waits.takes_early(wait, suspension):
@@ -517,11 +652,8 @@ def _drop(draft: Draft, event: DropRequested) -> Transition:
         raise NotWaiting("There is no such wait.")
     if suspension.closing is not None:
         raise Closed(wording.closed(suspension, draft.slice.people))
-    if suspension.due is not None and draft.now >= suspension.due:
-        draft.event = TimerFired(suspension.path, suspension.n)
-        _deadline(draft, suspension)
-        closed = draft.suspensions[suspension.n]
-        return _done(draft, Closed(wording.closed(closed, draft.slice.people)))
+    if (passed := _clock_first(draft, suspension)) is not None:
+        return passed
     wait = wait_of(draft.plan.at(suspension.path), suspension)
     if isinstance(wait, Approval) and not wait.self_approval and event.person == draft.run.requester:
         raise SelfApproval("This is your own request: somebody else has to drop what others were to approve.")
@@ -531,6 +663,7 @@ def _drop(draft: Draft, event: DropRequested) -> Transition:
     else:
         waits.close(draft, suspension, Close.DROPPED, by=(event.person,), reason=event.reason)
         waits.over(draft, suspension.n)
+    asking.announce_drop(draft, suspension)
     return _done(draft)
 
 
@@ -627,16 +760,41 @@ def _merge(draft: Draft, event: PeopleMerged) -> None:
         wait = wait_of(draft.plan.at(suspension.path), suspension)
         if suspension.closing is not None or not isinstance(wait, Approval | Hold):
             continue
-        suspension = quorum.merged(suspension, wait, one, requester=draft.run.requester)
+        suspension = _clocks_merged(quorum.merged(suspension, wait, one, requester=draft.run.requester), one)
         draft.suspensions[suspension.n] = suspension
         decisions = sorted(
             (answer for answer in draft.answers[suspension.path].decisions), key=lambda decision: decision.place
         )
         # The later answer of the one human stands; one that the requester gave as somebody else never counted.
-        kept = {one(decision.person): decision.but(person=one(decision.person)) for decision in decisions}
+        kept = {one(decision.person): _decision_merged(decision, one) for decision in decisions}
+        # One human counts once: who has answered themselves does not count for somebody else too.
+        kept = {person: said for person, said in kept.items() if said.by is None or said.by not in kept}
         if isinstance(wait, Approval) and not wait.self_approval:
             kept.pop(draft.run.requester, None)
         draft.recount(suspension, decisions, kept)
         standing = {person: decision.said for person, decision in kept.items()}
         draft.facts.append(QuorumRecounted(suspension.n, quorum.approvals(standing), suspension.needed))
         waits.settle(draft, wait, suspension, standing, reason=None)
+
+
+def _decision_merged(decision: Decision, one: Callable[[PersonId], PersonId]) -> Decision:
+    person, by = one(decision.person), None if decision.by is None else one(decision.by)
+    return decision.but(person=person, by=None if by == person else by)
+
+
+def _clocks_merged(suspension: Suspension, one: Callable[[PersonId], PersonId]) -> Suspension:
+    clocks = suspension.clocks
+    if not clocks.snoozed and not clocks.later:
+        return suspension
+    later = tuple(
+        Later(
+            each.at,
+            Approvers(
+                tuple(dict.fromkeys(map(one, each.approvers.people))), each.approvers.groups, each.approvers.gaps
+            ),
+            tuple(dict.fromkeys(map(one, each.asked))),
+        )
+        for each in clocks.later
+    )
+    snoozed = {one(person): until for person, until in clocks.snoozed.items()}
+    return suspension.but(clocks=clocks.but(later=later, snoozed=snoozed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from flows.context import Context
@@ -82,18 +82,39 @@ def messages(
     )
     for place in wait.via or (None,):
         if isinstance(place, SlackPlace):
-            told.append(SyncCard(opened.path, opened.round, opened.n, channel=next(channels)))
+            told.append(SyncCard(opened.path, opened.round, opened.n, channel=next(channels), team=place.team))
         else:
             for person in seats.asked:
                 told.extend(_told(opened, person, people.get(person), place))
     return told
 
 
+def to_people(
+    plan: StepPlan,
+    wait: Approval | Hold,
+    suspension: Suspension,
+    asked: Iterable[PersonId],
+    people: Mapping[PersonId, Person],
+) -> list[Effect]:
+    """How people are told who are asked later than the others: as ``via`` says, or where they can be reached where it
+    names channels alone."""
+    if wait.via == "none" or (wait.via is None and plan.announces):
+        return []
+    named: list[str | None] = [place for place in wait.via or () if isinstance(place, str)]
+    places = named or [None]
+    return [
+        effect
+        for place in places
+        for person in asked
+        for effect in _told(suspension, person, people.get(person), place)
+    ]
+
+
 def _told(opened: Suspension, person: PersonId, who: Person | None, place: str | None) -> Iterator[Effect]:
     """How one person is told: by ``place``, or without one where they can be reached."""
     if place == "slack" or (place is None and who is not None and who.slack is not None):
         yield SyncCard(opened.path, opened.round, opened.n, person=person)
-    elif place == "gmail" or (who is not None and who.email is not None):
+    elif place in ("mail", "gmail") or (who is not None and who.email is not None):
         yield SendMail(opened.path, opened.round, opened.n, person)
 
 

@@ -37,13 +37,20 @@ class Roster:
     """What the directory said about some handles, and when.
 
     ``people`` maps a handle to one person, ``groups`` a handle to its members, ``gaps`` a handle to why
-    nobody stands behind it ("has left Slack"). Every handle that was asked for is in exactly one of them.
+    nobody stands behind it ("has left Slack"). Every handle that was asked for is in exactly one of them. ``named``
+    says what a group is called by everybody, where it was asked for as somebody's ``@group`` among several; it is in
+    ``groups`` by both.
     """
 
     read_at: datetime
     people: Mapping[str, PersonId] = field(default_factory=dict)
     groups: Mapping[str, tuple[PersonId, ...]] = field(default_factory=dict)
     gaps: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    def called(self, handle: str) -> str:
+        """What the group behind a handle is called by everybody; any other handle is as it is."""
+        return self.named.get(handle, handle)
 
     def covers(self, handles: Iterable[str], *, now: datetime) -> bool:
         """Whether it answers for all of these handles and is fresh enough to open a suspension with."""

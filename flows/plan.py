@@ -28,7 +28,7 @@ _SHORTHANDS = frozenset({"approvers", "resume", "resumes"})
 _INDEX = re.compile(r"\[\d+\]")
 _PATH_ALONE = re.compile(r"\s*\{\{-?\s*[A-Za-z_]\w*(\.\w+)*\s*-?\}\}\s*")
 _LAST_INDEX = re.compile(r"\[(\d+)\]$")
-_SENDS_LINKS = frozenset({"slack.request_approval", "gmail.request_approval"})
+_SENDS_LINKS = frozenset({"slack.request_approval", "gmail.request_approval", "mail.request_approval"})
 
 HANDLERS = ("on_open", "on_timeout", "on_reject", "on_error")
 """Blocks of a step that are no part of what it holds: they run beside its wait, or after it."""

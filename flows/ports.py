@@ -21,10 +21,14 @@ async def _forget(_memo: Mapping[str, Json]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PersonalLink:
-    """The page of a wait for one person. ``url`` is worth their answer: it is sent to nobody else."""
+    """The page of a wait for one person. ``url`` is worth their answer: it is sent to nobody else.
+
+    ``code`` is what its page asks for, where the flow says ``verify: code``; it may stand in a mail to the person.
+    """
 
     person: Person
     url: str = field(repr=False)
+    code: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +115,14 @@ class Directory(Protocol):
     "Not found" is an answer, and never the same as "could not ask".
     """
 
-    async def resolve(self, handles: Iterable[str]) -> Roster:
-        """Who stands behind these handles now; each is a person, a group, or a gap with its reason."""
+    async def resolve(self, handles: Iterable[str], *, requester: PersonId | None = None) -> Roster:
+        """Who stands behind these handles now; each is a person, a group, or a gap with its reason. ``requester`` is
+        whose groups are meant, where there are several of one name."""
         ...
 
-    async def memberships(self, person: PersonId, groups: Iterable[str]) -> Memberships:
-        """To which of these groups the person belongs, read now or very lately."""
+    async def memberships(self, person: PersonId, groups: Iterable[str], *, fresh: bool = False) -> Memberships:
+        """To which of these groups the person belongs, read now or very lately; ``fresh``: now, if that can be, because
+        a decision depends on it."""
         ...
 
     def is_admin(self, person: PersonId) -> bool:

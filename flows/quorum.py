@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flows import seating
 from flows.definition import Approval, Hold
-from flows.errors import NotAllowed, NotAnApprover, QuorumUnreachable, SelfApproval
+from flows.errors import DecidedByYou, NotAllowed, NotAnApprover, QuorumUnreachable, SelfApproval
 from flows.people import Memberships, Person, PersonId, Roster
 from flows.rules import Seat, Terms, Tree, tree
 from flows.run import Approvers, Said, Suspension, Verdict
+
+NO_MEMBERSHIPS: Mapping[PersonId, Memberships] = MappingProxyType({})
 
 _NO_TERMS = Terms()
 # Under names of their own, because to look a member up in its enum takes as long as all else that is done with one of
@@ -29,8 +32,10 @@ class MembershipsNeeded(Exception):
     Never leaves the engine: it asks the directory, outside the transaction, and delivers the event again.
     """
 
-    def __init__(self, groups: tuple[str, ...]) -> None:
+    def __init__(self, groups: tuple[str, ...], person: PersonId | None = None) -> None:
         self.groups = groups
+        self.person = person
+        """Whose, where it is not the one who decides: they may be standing in for somebody."""
         super().__init__(", ".join(groups))
 
 
@@ -76,6 +81,7 @@ def seats(
     what would mend it.
     """
     asked = _Asked(roster, people)
+    rendered = {written: tuple(map(roster.called, handles)) for written, handles in rendered.items()}
     if isinstance(wait, Hold):
         return _hold_seats(asked.handles(rendered, wait.by), asked, requester)
     rule = None if isinstance(wait.quorum, int | str) else wait.quorum
@@ -112,6 +118,32 @@ def seats(
     veto = tuple(seat for seat in asked.seats(may_veto) if seat in vetoing or seat in roster.groups)
     terms = Terms(kept, veto) if kept is not None or veto else None
     return Seats(approvers, tuple(dict.fromkeys([*eligible, *vetoing])), needed, terms)
+
+
+def others(
+    wait: Approval,
+    handles: tuple[str, ...],
+    roster: Roster,
+    *,
+    requester: PersonId,
+    people: Mapping[PersonId, Person],
+) -> tuple[Approvers, tuple[PersonId, ...]]:
+    """Whom a wait escalates to: those who may decide then, and all the people to tell.
+
+    Raises ``QuorumUnreachable`` where that would be nobody.
+    """
+    asked = _Asked(roster, people)
+    handles = tuple(map(roster.called, handles))
+    gaps = asked.gaps(handles)
+    able = [one for one in asked.everybody(handles) if wait.self_approval or one != requester]
+    if not able:
+        raise QuorumUnreachable(
+            "`escalate` names nobody who may decide; name somebody else" + _not_counted(gaps)
+            if gaps
+            else "`escalate` names nobody but who started the run; name somebody else"
+        )
+    named = tuple(person for person in asked.named(handles) if person in able)
+    return Approvers(named, asked.groups(handles), gaps), tuple(able)
 
 
 def _hold_seats(handles: tuple[str, ...], asked: _Asked, requester: PersonId) -> Seats:
@@ -215,6 +247,52 @@ def check_may_decide(
     if vetoes or (memberships is not None and not memberships.groups.isdisjoint(veto_groups)):
         raise NotAnApprover("You may reject this, but your approval is not asked for.")
     raise NotAnApprover("You are not one of the people who were asked to decide this.")
+
+
+def seat_of(
+    wait: Approval | Hold,
+    suspension: Suspension,
+    person: PersonId,
+    *,
+    requester: PersonId,
+    memberships: Memberships | None,
+    admin: bool,
+    verdict: Verdict,
+    standing: Mapping[PersonId, Said],
+    principals: Collection[PersonId] = (),
+    belonging: Mapping[PersonId, Memberships] = NO_MEMBERSHIPS,
+    people: Mapping[PersonId, Person],
+) -> PersonId:
+    """Whose seat this person's answer fills: their own, or that of somebody who has handed their approvals over.
+
+    ``principals`` are those for whom they may answer, the nearest first; ``belonging`` are their groups, as far as these
+    were asked for. Nobody answers for somebody who has answered, nor twice in different names. Raises the refusal.
+    """
+    acted = next((who for who, said in standing.items() if said.by == person), None)
+
+    def check(who: PersonId, theirs: Memberships | None, *, admin: bool) -> None:
+        check_may_decide(wait, suspension, who, requester=requester, memberships=theirs, admin=admin, verdict=verdict)
+
+    try:
+        check(person, memberships, admin=admin)
+    except NotAnApprover:
+        if wait.delegation == "refuse" or person in standing:
+            raise
+        for principal in principals if acted is None else (acted,):
+            if principal in standing and standing[principal].by != person:
+                continue
+            try:
+                check(principal, belonging.get(principal), admin=False)
+            except (NotAnApprover, SelfApproval):
+                continue
+            except MembershipsNeeded as needed:
+                raise MembershipsNeeded(needed.groups, principal) from None
+            return principal
+        raise
+    if acted is not None:
+        name = _names([acted], people)
+        raise DecidedByYou(f"You have answered this already, for {name}. One person counts once; take that back first.")
+    return person
 
 
 def check_may_cancel(person: PersonId, *, requester: PersonId, admin: bool, owner: bool = False) -> None:
@@ -394,6 +472,36 @@ def without_gone(
         terms = terms.without(person) if terms is not None else None
     left = tuple(person for person in approvers.people if person not in gone)
     return suspension.but(approvers=Approvers(left, approvers.groups, (*approvers.gaps, *gone.values())), terms=terms)
+
+
+def escalated(
+    suspension: Suspension, later: Approvers, standing: Mapping[PersonId, Said], *, replaces: bool
+) -> Suspension:
+    """The suspension as others are asked too; ``replaces``: and those who were asked before and have not answered are
+    not any more. Whoever has answered keeps their seat."""
+    before = suspension.approvers
+    people = tuple(one for one in before.people if one in standing) if replaces else before.people
+    groups = () if replaces else before.groups
+    approvers = Approvers(
+        tuple(dict.fromkeys([*people, *later.people])),
+        tuple(dict.fromkeys([*groups, *later.groups])),
+        tuple(dict.fromkeys([*before.gaps, *later.gaps])),
+    )
+    return suspension.but(approvers=approvers)
+
+
+def reassigned(suspension: Suspension, person: PersonId, to: PersonId) -> Suspension:
+    """The suspension as ``to`` is asked in the place of ``person``. A group's member leaves the group's seat where it is."""
+
+    def one(who: PersonId) -> PersonId:
+        return to if who == person else who
+
+    approvers = suspension.approvers
+    if person not in approvers.people:
+        return suspension.but(approvers=Approvers((*approvers.people, to), approvers.groups, approvers.gaps))
+    people = tuple(map(one, approvers.people))
+    terms = suspension.terms.merged(one) if suspension.terms is not None else None
+    return suspension.but(approvers=Approvers(people, approvers.groups, approvers.gaps), terms=terms)
 
 
 def merged(

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from flows.delegation import Delegation
 from flows.people import Memberships, Person, PersonId, Roster
 from flows.ports import Json
 from flows.rules import Terms
@@ -117,6 +118,7 @@ class Run(Row):
     number of the newest suspension, ``version`` grows by one with each change (a bug check, not a lock).
     ``stop`` is what the run is going to end with while ``on_error`` or ``finally`` steps run. ``place`` is None where
     the flow has no limit. ``supersede`` is the rendered key. ``outputs`` are the flow's, once it has succeeded.
+    ``resubmits`` is the rejected run that this one is a new version of.
     """
 
     id: RunId
@@ -135,6 +137,7 @@ class Run(Row):
     place: Place | None = None
     supersede: str | None = None
     outputs: Mapping[str, Json] = field(default_factory=_nothing)
+    resubmits: RunId | None = None
 
     @property
     def status(self) -> Status:
@@ -252,6 +255,28 @@ class Said:
     verdict: Verdict
     option: str | None = None
     groups: frozenset[str] = frozenset()
+    by: PersonId | None = None
+    """Who said it for them, where they have handed their approvals over."""
+
+
+Verified = Literal["code", "slack"]
+"""How somebody who came by a personal link has shown that they are who it was made for: they know the code that the
+mail shows, or have signed in with Slack."""
+
+
+class Timer(StrEnum):
+    """What falls due for a suspension."""
+
+    DUE = "due"
+    """Its deadline; of a delay, its end."""
+    REMIND = "remind"
+    ESCALATE = "escalate"
+    SETTLE = "settle"
+    """The answer that completes it can no longer be undone."""
+    WAKE = "wake"
+    """Somebody who wanted to be asked later is."""
+    RESTART = "restart"
+    """A question has stopped the clock long enough."""
 
 
 class Door(StrEnum):
@@ -310,6 +335,55 @@ class Approvers:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Who is asked when a suspension escalates: looked up when it opened, so that a name nobody bears is found then."""
+
+    at: datetime
+    approvers: Approvers
+    asked: tuple[PersonId, ...] = ()
+    """All the people to tell, members of groups included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks(Row):
+    """What the clocks of an open suspension have done and will do; None of it where the flow asks for none.
+
+    ``stopped_at``: a question has stopped them. ``settles_at``: what was said completes it, and takes effect then.
+    ``reminded`` and ``escalated`` count. ``nudged_at`` is when the requester last nudged. ``snoozed`` says until when
+    each person wants to hear nothing of it. ``later`` is whom it escalates to.
+    """
+
+    stopped_at: datetime | None = None
+    settles_at: datetime | None = None
+    reminded: int = 0
+    escalated: int = 0
+    nudged_at: datetime | None = None
+    snoozed: Mapping[PersonId, datetime] = field(default_factory=dict)
+    later: tuple[Later, ...] = ()
+
+
+NO_CLOCKS = Clocks()
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Row):
+    """What somebody who is asked wants to know of the requester first. ``place`` orders those of a suspension."""
+
+    n: int
+    place: int
+    person: PersonId
+    at: datetime
+    text: str
+    answer: str | None = None
+    answered_by: PersonId | None = None
+    answered_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.answered_at is None
+
+
+@dataclass(frozen=True, slots=True)
 class Suspension(Row):
     """One wait of one step run.
 
@@ -339,6 +413,17 @@ class Suspension(Row):
     texts: Mapping[str, Json] = field(default_factory=_nothing)
     terms: Terms | None = None
     spec: Mapping[str, Json] | None = None
+    clocks: Clocks = NO_CLOCKS
+
+    def overdue(self, now: datetime) -> bool:
+        """Whether its deadline has passed: not while a question has stopped the clock, nor once what was said
+        completes it and is about to take effect."""
+        clocks = self.clocks
+        return self.due is not None and now >= self.due and clocks.stopped_at is None and clocks.settles_at is None
+
+    def settled(self, now: datetime) -> bool:
+        """Whether what was said takes effect: its time to be undone is over."""
+        return self.clocks.settles_at is not None and now >= self.clocks.settles_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +455,8 @@ class Decision(Row):
 
     ``place`` orders the decisions of a suspension. ``digest`` is that of the view which the person had, None
     where a script decided without saying. ``memberships`` is what made them eligible, where groups did. ``unseen``:
-    it was given before the suspension opened.
+    it was given before the suspension opened. ``by`` is who gave it for ``person``, who had handed their approvals over
+    to them; None where they gave it themselves.
     """
 
     n: int
@@ -385,10 +471,16 @@ class Decision(Row):
     memberships: Memberships | None = None
     option: str | None = None
     unseen: bool = False
+    by: PersonId | None = None
 
     @property
     def said(self) -> Said:
-        return Said(self.verdict, self.option, self.memberships.groups if self.memberships else frozenset())
+        return Said(self.verdict, self.option, self.memberships.groups if self.memberships else frozenset(), self.by)
+
+    @property
+    def human(self) -> PersonId:
+        """Who gave it."""
+        return self.person if self.by is None else self.by
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,3 +522,7 @@ class Slice:
     asked: frozenset[Path] | None = frozenset()
     place_free: bool = True
     """Whether the flow's limit leaves room for this run."""
+    delegations: tuple[Delegation, ...] = ()
+    """Who has handed their approvals over to whom, as far as it is in force now and for this flow."""
+    questions: tuple[Question, ...] = ()
+    """Those of the suspension at hand that nobody has answered."""

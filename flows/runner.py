@@ -24,26 +24,28 @@ from flows.effects import (
     FireTimer,
     Lane,
     Leased,
+    Note,
     PerformAction,
     ResolvePeople,
     SendMail,
     StartTriggered,
     SyncCard,
+    Tell,
     TellRequester,
     key,
 )
-from flows.errors import ActionError, FlowError, TryAgain, UnknownAction, UnknownRun
+from flows.errors import ActionError, FlowError, NotConnected, NotYet, TryAgain, UnknownAction, UnknownRun
 from flows.events import ActionFailed, ActionFinished, PeopleResolved, TimerFired
 from flows.instants import whole
 from flows.people import PersonId
 from flows.ports import ActionCall, Directory, Json
-from flows.run import Outcome, Rerun, Run
+from flows.run import Outcome, Rerun, Run, Timer
 from flows.step_context import Performed
 from flows.store import outbox, reads
 from flows.store.connection import StoreError
-from flows.store.reads import CardView
+from flows.store.reads import CardView, RequestCard
 from flows.store.sqlite import SqliteStore
-from flows.views import RunView, SuspensionView
+from flows.views import RunView, SuspensionView, note_wanted
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +69,13 @@ class Performer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a card is."""
+    """Where a card is. ``team`` is the workspace, None: as before."""
 
     channel: str
     ts: str
+    team: str | None = None
+    told: int | None = None
+    """The place of the newest decision that its thread tells of now; None: as before."""
 
 
 class Messenger(Protocol):
@@ -82,6 +87,17 @@ class Messenger(Protocol):
 
     async def send_mail(self, view: SuspensionView, person: PersonId, call: ActionCall) -> None:
         """Mail the person their link to an open suspension."""
+        ...
+
+    async def sync_request(self, card: RequestCard, call: ActionCall) -> Posted | None:
+        """Make the requester's message of a run show where it stands; None where there is nothing to show any more."""
+        ...
+
+    async def tell(
+        self, view: SuspensionView, note: Note, person: PersonId | None, times: int, call: ActionCall
+    ) -> None:
+        """Tell one person something about a wait; None: the admins' channel. ``times`` is the reminder's number, or the
+        question's place."""
         ...
 
     async def tell_requester(self, view: RunView, call: ActionCall) -> None:
@@ -160,6 +176,7 @@ class Runner:
             PerformAction: self._perform_action,
             SyncCard: self._sync_card,
             SendMail: self._send_mail,
+            Tell: self._note,
             TellRequester: self._tell_requester,
             StartTriggered: self._start_triggered,
         }
@@ -302,14 +319,20 @@ class Runner:
     async def _later(self, leased: Leased, error: ActionError) -> None:
         """A message or a look-up did not go through: again after a pause, or parked where that cannot help."""
         if not error.retryable:
-            await self._park(leased, str(error))
+            await self._park(leased, str(error), error.account if isinstance(error, NotConnected) else None)
+            return
+        if isinstance(error, NotYet) and error.retry_after is not None:
+            # Nothing was tried: it waits its turn, and the next pause is not a longer one for it.
+            until = self._clock.now() + error.retry_after
+            await self._store.postpone(leased, until, str(error), counts=False)
+            self._expect(until)
             return
         pause = min(timedelta(seconds=1) * 2 ** min(leased.deliveries, 6), timedelta(minutes=1))
         until = self._clock.now() + max(pause, error.retry_after or timedelta(0))
         await self._store.postpone(leased, until, str(error))
         self._expect(until)
 
-    async def _park(self, leased: Leased, error: str) -> None:
+    async def _park(self, leased: Leased, error: str, waits_for: str | None = None) -> None:
         ids = self._store.ids
         named = {
             "effect": ids.effect(leased.id),
@@ -319,7 +342,7 @@ class Runner:
         }
         log.warning("an effect is parked", extra={**named, "error": error})
         with suppress(StoreError):
-            await self._store.park(leased, error)
+            await self._store.park(leased, error, waits_for)
 
     # -- timers -------------------------------------------------------------------------------------------------
 
@@ -384,14 +407,17 @@ class Runner:
     async def _fire_timer(self, leased: Leased) -> None:
         effect = leased.effect
         assert isinstance(effect, FireTimer)  # dispatched by type
-        event = TimerFired(effect.path, effect.n, None if effect.n else effect.due)
+        # Of a deadline, the suspension itself says when it is.
+        due = effect.due if effect.n <= 0 or effect.timer is not Timer.DUE else None
+        event = TimerFired(effect.path, effect.n, due, effect.timer, effect.person)
         self._tell(await self._store.transact(leased.run, event, settles=leased.id))
 
     async def _resolve_people(self, leased: Leased) -> None:
         effect = leased.effect
         assert isinstance(effect, ResolvePeople)  # dispatched by type
-        roster = await self._directory.resolve(effect.handles)
-        event = PeopleResolved(effect.path, effect.round, roster)
+        requester = await self._store.read(lambda c, _: reads.requester_of(c, leased.run))
+        roster = await self._directory.resolve(effect.handles, requester=requester)
+        event = PeopleResolved(effect.path, effect.round, roster, effect.n, effect.note, effect.times)
         self._tell(await self._store.transact(leased.run, event, settles=leased.id))
 
     async def _perform_action(self, leased: Leased) -> None:
@@ -407,6 +433,9 @@ class Runner:
         try:
             output = await self._performer.perform(brief, self._call(leased, effect.attempt))
             event = self._finished(effect, output)
+        except (NotYet, NotConnected):
+            # No attempt was made, so none has failed: the effect waits, or is parked until an operator has helped.
+            raise
         except ActionError as error:
             if error.uncertain and not error.retryable:
                 await self._park(leased, f"unknown whether it was done: {error}; retry does it again, skip goes on")
@@ -430,15 +459,35 @@ class Runner:
             log.warning("a run has failed", extra=said)
 
     async def _sync_card(self, leased: Leased) -> None:
-        card = await self._store.read(lambda c, plans: reads.card_view(c, plans, leased))
+        now = self._clock.now()
+        card = await self._store.read(lambda c, plans: reads.card_view(c, plans, leased, now))
         if card is None:
             await self._store.settle(leased)
             return
-        posted = await self._messenger.sync_card(card, self._call(leased))
+        if isinstance(card, CardView):
+            posted = await self._messenger.sync_card(card, self._call(leased))
+        else:
+            posted = await self._messenger.sync_request(card, self._call(leased))
         if posted is None:
             await self._store.settle(leased)
         else:
-            await self._store.settle_card(leased, shown=card.version, posted=posted.channel, ts=posted.ts)
+            await self._store.settle_card(
+                leased, shown=card.version, posted=posted.channel, ts=posted.ts, team=posted.team, told=posted.told
+            )
+
+    async def _note(self, leased: Leased) -> None:
+        effect = leased.effect
+        assert isinstance(effect, Tell)  # dispatched by type
+        now = self._clock.now()
+        current, view = await self._store.read(
+            lambda c, plans: (
+                outbox.get(c, leased.id),
+                reads.suspension_view(c, plans, leased.run, effect.n, reader=effect.person, now=now),
+            )
+        )
+        if current is not None and view is not None and note_wanted(view, effect.note, effect.person, effect.times):
+            await self._messenger.tell(view, effect.note, effect.person, effect.times, self._call(current))
+        await self._store.settle(leased)
 
     async def _send_mail(self, leased: Leased) -> None:
         effect = leased.effect

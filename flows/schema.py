@@ -23,10 +23,15 @@ _WAIT = {
     "ask": "What people are asked. May hold {{ expressions }}.",
     "show": "Label: value, shown with the ask.",
     "form": "What people fill in; later steps read it as steps.<id>.form or resume.",
-    "via": 'Where people are asked: slack (direct message), gmail, {slack: "#channel"}, a list of these, or none.',
+    "via": 'Where people are asked: slack (direct message), mail, {slack: "#channel"}, a list of these, or none.',
     "timeout": f"How long people are waited for. {_DURATION}",
     "on_open": "Steps that run once when the wait opens, beside it. They cannot wait for people or machines.",
     "on_timeout": "What follows when nobody has answered in time: a word (end: the run ends as expired), or steps.",
+    "remind": "When whoever has not answered is asked again: a duration, or {first: 4h, every: 1d, up_to: 3}.",
+    "working_hours": "Let the clocks run in working hours only: true, or {days, from, to, zone, holidays}.",
+    "risk": "How much is at stake: the card's colour, and a word on it.",
+    "verify": "What a personal link asks for besides: the code that the mail shows, or that the person signs in with Slack.",
+    "delegation": "Whether somebody may answer for a person who has handed their approvals over to them.",
 }
 _HANDLER = {"steps": "What is done then.", "then": "How it goes on after these steps."}
 _TRIGGER = {
@@ -94,6 +99,27 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "pre_approval": "Whether a decision that was given before it opened may count here, unseen.",
         "self_approval": "Whether the requester may decide too.",
         "on_reject": "What follows a rejection: a word (end: the run ends as rejected), or steps.",
+        "escalate": "Who is asked where nobody has answered in time: {after: 1d, to: [...]}, or a list of these.",
+        "questions": "Whether an approver's question stops the clock until the requester has answered it.",
+        "thread_replies": "Whether a word like approved in the card's thread counts, once its author has confirmed it.",
+        "settle": f"How long the answer that completes it can be undone before it takes effect, ten minutes at most. {_DURATION}",
+    },
+    "Reminders": {
+        "first": f"How long after the wait has opened. {_DURATION}",
+        "every": f"How far apart the further ones are; without it there is one. {_DURATION}",
+        "up_to": "How many there are at most, the first included.",
+    },
+    "Escalation": {
+        "after": f"How long after the wait has opened. {_DURATION}",
+        "to": "Who is asked then: mail addresses, Slack user ids, @groups, or templates that give these.",
+        "mode": "Whether they are asked too (add), or in the place of those who have not answered (replace).",
+    },
+    "WorkingHours": {
+        "days": "The days on which people work.",
+        "from": "When work begins, like 09:00.",
+        "to": "When it ends, like 17:00.",
+        "zone": "A time zone, like Europe/Berlin; without it each person's own.",
+        "holidays": "A country, or a part of one, whose public holidays are no working days: DE, DE-BE.",
     },
     "Hold": {**_WAIT, "by": "Who may resume; without it the requester and admins."},
     "Callback": {
@@ -145,7 +171,10 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "backoff": "How many times longer each further pause is.",
         "max_delay": f"The longest pause. {_DURATION}",
     },
-    "SlackPlace": {"slack": 'A channel: "#vacation" (quoted) or its id.'},
+    "SlackPlace": {
+        "slack": 'A channel: "#vacation" (quoted) or its id.',
+        "team": "The workspace, where several are connected, like T024BE7LD.",
+    },
     "Field": {
         "name": "What the value is read by.",
         "label": "What people see instead of the name.",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from flows.context import Brief, Known
 from flows.definition import Flow
-from flows.errors import ActionError, UnknownAction
+from flows.errors import ActionError, NotConnected, NotYet, UnknownAction
 from flows.fields import MASK
 from flows.plan import bare
 from flows.ports import Json
@@ -99,13 +99,17 @@ def masked(value: Any, hidden: Iterable[str]) -> Json:
 
 
 def masked_error(error: ActionError, hidden: Iterable[str]) -> ActionError:
-    """The same failure, told without secrets."""
-    return ActionError(
+    """The same failure, told without secrets. What is no failure of the step stays that."""
+    sort = next((one for one in (NotYet, NotConnected) if isinstance(error, one)), ActionError)
+    told = sort(
         masked(str(error), hidden),
         retryable=error.retryable,
         retry_after=error.retry_after,
         uncertain=error.uncertain,
     )
+    if isinstance(error, NotConnected) and isinstance(told, NotConnected):
+        told.account = error.account
+    return told
 
 
 _IN_PATHS = "/!$&'()*+,;=:@~"

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from flows.context import Context, Known, Wanted, context, scope_inputs
-from flows.effects import Effect
+from flows.effects import Effect, SyncCards, SyncRequest
 from flows.errors import Refused
 from flows.events import Event, Fact, RunQueued
 from flows.ids import Ids
 from flows.people import PersonId, Roster
 from flows.plan import Plan, Reads, StepPlan
 from flows.ports import Json
+from flows.rules import Seat
 from flows.run import (
     Answer,
     Callback,
@@ -22,6 +23,7 @@ from flows.run import (
     Early,
     Path,
     Place,
+    Question,
     Run,
     Said,
     Slice,
@@ -65,8 +67,10 @@ class Transition:
     """Decisions of that kind that have been counted: person and step."""
     forgotten: tuple[int, ...] = ()
     """Suspensions whose early request is not one that they take."""
-    unseated: tuple[tuple[int, PersonId], ...] = ()
-    """Who is not asked any more by a suspension that is open."""
+    unseated: tuple[tuple[int, Seat], ...] = ()
+    """Who is not asked any more by a suspension that is open: people and groups."""
+    questions: tuple[Question, ...] = ()
+    """Those that are new, or answered now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ class Draft:
     used: list[tuple[PersonId, str | None]] = field(default_factory=list)
     forgotten: list[int] = field(default_factory=list)
     recounted: set[int] = field(default_factory=set)
-    unseated: list[tuple[int, PersonId]] = field(default_factory=list)
+    unseated: list[tuple[int, Seat]] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     standing: dict[int, dict[PersonId, Said]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -189,6 +194,7 @@ class Draft:
     def withdraw(self, n: int, person: PersonId) -> None:
         """Forget what a person had said."""
         self.removed.append((n, person))
+        self.standing_of(n).pop(person, None)
         path = self.suspensions[n].path
         known = self.answers.get(path)
         if known is not None:
@@ -209,8 +215,9 @@ class Draft:
 
     def unseat(self, before: Suspension, after: Suspension) -> None:
         """Some are not asked any more; who may veto all the same keeps that seat."""
-        left = {*after.approvers.people, *(after.terms.veto if after.terms else ())}
-        self.unseated.extend((before.n, person) for person in before.approvers.people if person not in left)
+        left = {*after.approvers.people, *after.approvers.groups, *(after.terms.veto if after.terms else ())}
+        seats: tuple[Seat, ...] = (*before.approvers.people, *before.approvers.groups)
+        self.unseated.extend((before.n, seat) for seat in seats if seat not in left)
 
     @property
     def known(self) -> Known:
@@ -248,6 +255,9 @@ class Draft:
         before = self.slice
         if not self.facts and self.run is before.run and self.steps == before.steps:
             return Transition(before.run, effects=tuple(self.effects), refusal=refusal)
+        ended = self.run.ending is not None and before.run.ending is None
+        if ended or any(isinstance(effect, SyncCards) for effect in self.effects):
+            self.effects.append(SyncRequest())
         run = self.run.but(
             version=self.run.version + 1,
             acting=self.acting,
@@ -274,4 +284,5 @@ class Draft:
             used=tuple(self.used),
             forgotten=tuple(self.forgotten),
             unseated=tuple(self.unseated),
+            questions=tuple(self.questions),
         )

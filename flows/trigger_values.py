@@ -157,9 +157,11 @@ def _open(values: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _approver(decision: Decision, people: Mapping[PersonId, Person]) -> Approver:
-    who = _someone(decision.person, people)
+    who = _someone(decision.human, people)
     at, door = decision.at.isoformat(), decision.door.value
-    return Approver(who.name, who.email, who.slack_id, at, door, decision.comment, who.name)
+    principal = None if decision.by is None else _someone(decision.person, people)
+    text = who.name if principal is None else f"{who.name} (for {principal.name})"
+    return Approver(who.name, who.email, who.slack_id, at, door, decision.comment, text, principal)
 
 
 def _someone(person: PersonId, people: Mapping[PersonId, Person]) -> Someone:

@@ -1,4 +1,4 @@
-"""Secret values, encrypted before they reach the store: AES-256-GCM with a key that serves nothing else."""
+"""Secret values, encrypted before they reach the store: AES-256-GCM with a key per purpose, which serves nothing else."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _NONCE = 12  # bytes; the size that AES-GCM is made for (NIST SP 800-38D)
 
 
 class Vault:
-    """Seals with the first key of ``SIGNOFF_SECRET_KEY`` and opens with any of them."""
+    """Seals with the first key of ``SIGNOFF_SECRET_KEY`` and opens with any of them. ``purpose`` is what its keys serve."""
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._keys = [AESGCM(derive(secret, "secrets")) for secret in secrets]
+    def __init__(self, secrets: Sequence[str], purpose: str = "secrets") -> None:
+        self._keys = [AESGCM(derive(secret, purpose)) for secret in secrets]
         self._marking = [derive(secret, "fingerprints") for secret in secrets]
 
     def fingerprints(self, text: str) -> tuple[bytes, ...]:

@@ -12,11 +12,13 @@ from datetime import datetime
 from flows import quorum
 from flows.definition import Approval, Choice, Hold, Step
 from flows.definition import Callback as Callback_
+from flows.delegation import Delegation
+from flows.effects import Note
 from flows.people import Person, PersonId
 from flows.plan import Plan, wait_of
 from flows.ports import Json
 from flows.request import Request, request
-from flows.run import Callback, Decision, Path, Run, Said, StepRun, Suspension
+from flows.run import Callback, Decision, Path, Question, Run, RunId, Said, StepRun, Suspension
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,12 @@ class SuspensionView:
     inputs: Mapping[str, Json] | None = None
     """Those of the child flow that asks; None where it is the run's own flow."""
     callback: Callback | None = None
+    questions: tuple[Question, ...] = ()
+    """What was asked of the requester, the oldest first, answered or not."""
+    delegations: tuple[Delegation, ...] = ()
+    """Those in force now for the people who are asked."""
+    resubmitted: RunId | None = None
+    """The newest run that asks for the same anew, once this one has ended."""
 
     @property
     def wait(self) -> Approval | Hold | Callback_ | None:
@@ -100,7 +108,9 @@ class SuspensionView:
         return self.people.get(person) or Person(person, "somebody")
 
     def decision_of(self, person: PersonId) -> Decision | None:
-        return next((decision for decision in self.decisions if decision.person == person), None)
+        """What this person has said: for themselves, or for somebody whom they stand in for."""
+        own = next((decision for decision in self.decisions if decision.person == person), None)
+        return own or next((decision for decision in self.decisions if decision.by == person), None)
 
     def _settled_by(self, decision: Decision) -> bool:
         closing = self.suspension.closing
@@ -133,6 +143,8 @@ class RunView:
     troubled: tuple[ParkedEffect, ...] = ()
     cut: bool = False
     """Whether the run has more steps than these."""
+    resubmitted: RunId | None = None
+    """The newest run that asks for the same anew, once this one has ended."""
 
     @property
     def status(self) -> str:
@@ -141,6 +153,21 @@ class RunView:
 
     def person(self, person: PersonId) -> Person:
         return self.people.get(person) or Person(person, "somebody")
+
+
+def note_wanted(view: SuspensionView, note: Note, person: PersonId | None, times: int) -> bool:
+    """Whether a message about a wait still says something true to whom it is for: it may have been under way for long."""
+    match note:
+        case Note.REMINDER | Note.NUDGE | Note.WOKEN:
+            answered = person is not None and view.decision_of(person) is not None
+            named = person in view.suspension.approvers.people or bool(view.suspension.approvers.groups)
+            return view.open and named and not answered and view.suspension.clocks.settles_at is None
+        case Note.QUESTION:
+            return view.open and any(one.place == times and one.open for one in view.questions)
+        case Note.ESCALATED | Note.REASSIGNED:
+            return view.open
+        case Note.ANSWER | Note.DROPPED:
+            return True
 
 
 def may_read(
@@ -159,7 +186,7 @@ def may_read(
         not ids.isdisjoint(one.suspension.approvers.people)
         or not ids.isdisjoint(one.suspension.terms.veto if one.suspension.terms else ())
         or not groups.isdisjoint(quorum.groups_asked(one.suspension))
-        or any(decision.person in ids for decision in one.decisions)
+        or any(decision.person in ids or decision.by in ids for decision in one.decisions)
         for one in views
     )
 

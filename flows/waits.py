@@ -6,12 +6,15 @@ Nothing here goes on to another step: what a wait comes to is put on the draft's
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from flows import opening, quorum, wording
+from flows import asking, opening, quorum, wording
+from flows.calendars import NoWorkingTime
 from flows.context import Context
-from flows.definition import Approval, Callback, Hold, word_of
-from flows.effects import FireTimer, PerformAction, ResolvePeople, SyncCards, Withdraw
+from flows.definition import Approval, Callback, Hold, Wait, word_of
+from flows.delegation import delegates
+from flows.effects import Effect, FireTimer, PerformAction, ResolvePeople, SyncCards, SyncRequest, Withdraw
 from flows.errors import InvalidForm, QuorumUnreachable, Refused
 from flows.events import CallbackKept, DecisionCounted, StepStarted, SuspensionClosed, SuspensionOpened
 from flows.expressions import ExpressionError
@@ -67,7 +70,7 @@ def open_wait(draft: Draft, plan: StepPlan, step: StepRun) -> None:
         definition = plan.suspending
         assert isinstance(definition, Waiting)  # only steps with a wait come here
         _open(draft, plan, step, definition, values, rendered, roster or Roster(read_at=draft.now))
-    except (ExpressionError, InvalidHandle, InvalidForm, QuorumUnreachable) as error:
+    except (ExpressionError, InvalidHandle, InvalidForm, NoWorkingTime, QuorumUnreachable) as error:
         draft.agenda.append(Halt(step, failure(step, str(error))))
 
 
@@ -135,15 +138,37 @@ def _open(
     suspension = opening.suspension(
         plan, wait, values, seats, path=step.path, n=n, round_=step.round, now=draft.now, made=spec is not None
     ).but(spec=spec)
+    if isinstance(wait, Wait) and seats is not None:
+        suspension = asking.begin(
+            wait, suspension, seats, rendered, roster, requester=draft.run.requester, people=people
+        )
     scope = plan.scope.flow
     shown = digest(scope, plan.step, wait, draft.run, suspension, inputs=draft.shown_inputs(step.path))
     suspension = suspension.but(digest=shown)
-    told = opening.messages(plan, wait, values, suspension, seats, people) if seats is not None else []
+    told: list[Effect] = []
+    if seats is not None:
+        asked = _with_delegates(draft, wait, seats)
+        told = opening.messages(plan, wait, values, suspension, asked, people)
     if not plan.more_handles and draft.run.roster is not None and spec is None:
         # Nobody will ask it again; in a run that waits for weeks it only takes room.
         draft.run = draft.run.but(roster=None)
     _suspend(draft, plan, step, suspension, roster)
     draft.effects.extend(told)
+    if isinstance(wait, Wait):
+        asking.timers(draft, wait, suspension)
+    who = people.get(draft.run.requester)
+    if told and who is not None and who.slack is not None:
+        draft.effects.append(SyncRequest(begins=True))
+
+
+def _with_delegates(draft: Draft, wait: Waiting, seats: quorum.Seats) -> quorum.Seats:
+    """Whoever stands in for one of those who are asked is told too."""
+    if not draft.slice.delegations or not isinstance(wait, Wait) or wait.delegation == "refuse":
+        return seats
+    more = (one for person in seats.asked for one in delegates(draft.slice.delegations, person))
+    counts = isinstance(wait, Hold) or wait.self_approval
+    asked = dict.fromkeys([*seats.asked, *(one for one in more if counts or one != draft.run.requester)])
+    return replace(seats, asked=tuple(asked))
 
 
 def _suspend(draft: Draft, plan: StepPlan, step: StepRun, suspension: Suspension, roster: Roster | None = None) -> None:
@@ -195,7 +220,7 @@ def answer_early(draft: Draft, n: int, roster: Roster) -> None:
 
 def takes_early(wait: Approval, suspension: Suspension) -> bool:
     """Whether a decision that has seen nothing may count here: the flow says so, and the form needs no answer."""
-    if wait.pre_approval != "allow":
+    if wait.pre_approval != "allow" or wait.verify is not None:
         return False
     try:
         validate(wait.form, {}, defaults=suspension.defaults)
@@ -266,8 +291,10 @@ def count(
             replaced=replaced.verdict if replaced else None,
             option=decision.option,
             unseen=decision.unseen,
+            by=decision.by,
         )
     )
+    suspension = draft.suspensions[suspension.n]
     settle(draft, wait, suspension, standing, reason=decision.comment)
 
 
@@ -276,9 +303,23 @@ def settle(
 ) -> None:
     """Close the suspension where what was said settles it. ``reason`` is what the last of them gave."""
     settled = quorum.tally(wait, suspension, standing)
-    if settled is None:
+    if asking.settling(draft, wait, suspension, complete=settled is not None) or settled is None:
         draft.effects.append(SyncCards(suspension.n))
         return
+    _take_effect(draft, suspension, settled, reason)
+
+
+def take_effect(draft: Draft, wait: Approval | Hold, suspension: Suspension) -> None:
+    """The time to undo what completed it is over."""
+    settled = quorum.tally(wait, suspension, draft.standing_of(suspension.n))
+    assert settled is not None  # it was when that time began, and whatever changes it ends it
+    # Of several who have rejected, the reason is that of the last, which settled it.
+    answer = draft.answers.get(suspension.path)
+    last = next((one for one in reversed(answer.decisions if answer else ()) if one.person in settled.by), None)
+    _take_effect(draft, suspension, settled, last.comment if last is not None else None)
+
+
+def _take_effect(draft: Draft, suspension: Suspension, settled: quorum.Settled, reason: str | None) -> None:
     # Of several who have rejected, the reason is that of the last, which settled it.
     reason = reason if settled.verdict is Verdict.REJECT else None
     close(draft, suspension, _HOW[settled.verdict], by=settled.by, reason=reason, option=settled.option)

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from bot import library, tokens
 from bot.app import App
 from bot.demo.company import PHONES, Company, put_in_mailbox
+from bot.manifest import filled_in
 from bot.settings import Settings
 from flows.clock import Clock
 from flows.errors import InvalidForm, Refused
@@ -44,7 +45,8 @@ class Stage:
 
     async def person(self, name: str) -> Person:
         """The bot's idea of somebody in the sandbox."""
-        return await self.app.people.by_slack(self.sandbox.workspace.id, self.human(name).id)
+        human = self.human(name)
+        return await self.app.people.by_slack(human.user.team_id, human.id)
 
     @asynccontextmanager
     async def client(self, name: str, *scopes: str) -> AsyncIterator[AsyncClient]:
@@ -78,7 +80,8 @@ class Stage:
 async def stage(*, port: int = 0, clock: Clock | None = None) -> AsyncIterator[Stage]:
     """Set the stage in a temporary folder; ``port`` is the page's, and the bot's is a free one."""
     with tempfile.TemporaryDirectory(prefix="signoff-demo-") as folder:
-        sandbox = Sandbox.with_people(clock=clock)
+        sandbox = Sandbox.with_neighbours(clock=clock)
+        sandbox.manifest.read(filled_in(None, socket_mode=True))
         company = Company(sandbox)
         theatre: list[Stage] = []
         page = SandboxPage(
@@ -178,6 +181,8 @@ def _filled(set_up: Stage) -> dict[str, dict[str, Json]]:
         "first": "bob@example.com",
         "second": "cat@example.com",
         "third": "dan@example.com",
+        "request": "Shall we order the blue chairs?",
+        "approvers": "bob@example.com, cat@example.com",
         "version": "1.4.0",
         "changes": "Faster search. Fixes the time zone of invoices.",
         "customer": "zoe@example.net",

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from flows.definition import Flow
+from flows.loader import load_file
+
+FOLDER = Path(__file__).parent
+
+BUILT_IN = ("ask",)
+"""The ready-made flows that are there without being copied: what Signoff's own shortcuts start."""
+
 FLOWS = (
     "vacation",
     "release",
+    "ask",
     "gmail_approval",
     "notify_approvers",
     "refund",
@@ -22,3 +35,10 @@ FLOWS = (
     "retries_exhausted",
 )
 """Their names, in the order in which a stranger meets them."""
+
+
+@cache
+def built_in() -> Mapping[str, Flow]:
+    """The flows of ``BUILT_IN``, by name. They are read once: they change with the version only."""
+    found = [flow for name in BUILT_IN for flow in load_file(FOLDER / f"{name}.yml").flows]
+    return {flow.flow: flow for flow in found}

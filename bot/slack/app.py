@@ -18,29 +18,58 @@ from slack_sdk.signature import Clock as SignatureClock
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.installations.keeper import Installations
 from bot.links import PageLinks
 from bot.people import People
+from bot.reconciler.channel_events import EVENTS as CHANNEL_EVENTS
+from bot.reconciler.channel_events import ChannelEvents
+from bot.reconciler.passes import Reconciler
+from bot.slack.breaking_glass import BreakingGlass
 from bot.slack.buttons import Ack, Buttons
 from bot.slack.cards import Cards
-from bot.slack.commands import COMMAND, Commands
+from bot.slack.commands import COMMAND, Commands, Digests
 from bot.slack.copies import Copies
 from bot.slack.decisions import Decisions
-from bot.slack.departures import GROUP_UPDATED, MEMBERS_CHANGED, USER_CHANGE, Departures, Directory
+from bot.slack.delegating import Delegating
+from bot.slack.departures import GROUP_UPDATED, MEMBERS_CHANGED, USER_CHANGE, Departures
 from bot.slack.errands import Errands
+from bot.slack.explaining import Explaining
+from bot.slack.home import Home, Trouble
+from bot.slack.home_actions import HOME_OPENED, HomeActions
+from bot.slack.homes import Homes
+from bot.slack.installed import Installed
 from bot.slack.lists import Lists
+from bot.slack.menu import Menu
+from bot.slack.modals import Modals
+from bot.slack.questions import Questions
+from bot.slack.reassigning import Reassigning
 from bot.slack.replies import Replies
+from bot.slack.requesting import Requesting
 from bot.slack.run_control import RunControl
+from bot.slack.shortcuts import Shortcuts
+from bot.slack.snoozing import Snoozing
 from bot.slack.starting import Starting
 from bot.slack.submissions import Submissions
+from bot.slack.threads import HEARD, Threads
+from bot.slack.uninstalled import APP_UNINSTALLED, TOKENS_REVOKED, Uninstalled
 from bot.slack.views import buttons, cancel_modal, form_inputs, run_modal, startable
 from bot.slack.views.decision_modal import VERDICTS
+from bot.workspaces import Workspaces
 from flows.clock import Clock
 from flows.engine import Engine
 from flows.ports import Json
-from integrations.slack.client import SLACK_API, SlackClient
+from integrations.slack.client import SLACK_API
 
-HOME_OPENED = "app_home_opened"
-EVENTS = (HOME_OPENED, USER_CHANGE, GROUP_UPDATED, MEMBERS_CHANGED)
+EVENTS = (
+    HOME_OPENED,
+    USER_CHANGE,
+    GROUP_UPDATED,
+    MEMBERS_CHANGED,
+    APP_UNINSTALLED,
+    TOKENS_REVOKED,
+    *CHANNEL_EVENTS,
+    *HEARD,
+)
 """The events that are listened to; ``manifest.yml`` subscribes to exactly these."""
 
 _LONGEST_TIMESTAMP = 20  # digits; Python refuses to read a number of thousands of them
@@ -49,8 +78,9 @@ _LONGEST_TIMESTAMP = 20  # digits; Python refuses to read a number of thousands 
 class SlackDoor:
     """Slack as a way in. ``drain`` it before the engine's store is closed.
 
-    ``signing_secret`` is None where there is only Socket Mode; then every request is refused. ``directory`` is told
-    whose readings are out of date; without one, that is found out when they expire.
+    ``signing_secret`` is None where there is only Socket Mode; then every request is refused. Without ``homes`` home
+    tabs are drawn when somebody opens theirs or does something there, and not kept up to date. ``trouble`` is what
+    admins are told there. ``reconciler`` is told what Slack says of its channels, and deals with copies of cards.
     """
 
     def __init__(
@@ -58,28 +88,75 @@ class SlackDoor:
         *,
         engine: Engine,
         people: People,
-        client: SlackClient,
+        workspaces: Workspaces,
         cards: Cards,
         links: PageLinks,
         clock: Clock,
         signing_secret: str | None,
-        directory: Directory | None = None,
+        homes: Homes | None = None,
+        trouble: Trouble | None = None,
+        reconciler: Reconciler | None = None,
+        digests: Digests | None = None,
+        installations: Installations | None = None,
     ) -> None:
         self._errands = errands = Errands()
         self._verifier = _Verifier(signing_secret, _Now(clock)) if signing_secret else None
         lists = Lists(engine, people, cards)
-        replies = Replies(engine, people, client, links, lists)
-        decisions, copies = Decisions(engine, people, cards), Copies(engine, cards)
-        starting = Starting(engine, people, client, cards, replies, errands)
-        run_control = RunControl(engine, people, client, replies, errands)
+        self.home = home = Home(engine, people, workspaces, cards, clock, homes, trouble)
+        replies = Replies(engine, people, workspaces, links, lists, home)
+        decisions = Decisions(engine, people, cards)
+        copies = Copies(engine, cards, reconciler.strays if reconciler is not None else None)
+        starting = Starting(engine, people, workspaces, cards, replies, errands)
+        run_control = RunControl(engine, people, workspaces, replies, errands)
+        buttons_ = Buttons(engine, decisions, workspaces, replies, copies, errands)
+        self.delegating = delegating = Delegating(engine, people, workspaces, clock, replies, errands)
+        reassigning = Reassigning(engine, people, workspaces, replies, delegating, errands)
+        breaking_glass = BreakingGlass(engine, people, workspaces, replies, errands)
         self.app = slack_app(
-            Buttons(engine, decisions, client, replies, copies, errands),
-            Submissions(engine, people, decisions, client, replies, copies, errands),
-            Commands(engine, people, client, cards, lists, replies, starting, run_control, errands),
+            buttons_,
+            Submissions(engine, people, decisions, workspaces, replies, copies, errands),
+            Commands(
+                engine,
+                people,
+                workspaces,
+                cards,
+                lists,
+                replies,
+                starting,
+                run_control,
+                buttons_,
+                delegating,
+                errands,
+                digests,
+            ),
             starting,
             run_control,
-            Departures(engine, people, directory) if directory is not None else None,
+            Departures(engine, people, workspaces),
+            Installed(workspaces, errands),
         )
+        modals = Modals(workspaces, replies)
+        explaining = Explaining(engine, people, decisions, cards, links, modals, errands, clock)
+        questions = Questions(engine, people, replies, modals, errands)
+        snoozing = Snoozing(engine, people, replies, modals, errands, clock)
+        more = {
+            buttons.EXPLAIN: explaining.open,
+            buttons.ASK: questions.open,
+            buttons.SNOOZE: snoozing.open,
+            buttons.REASSIGN: reassigning.open,
+            buttons.BREAK_GLASS: breaking_glass.open,
+        }
+        HomeActions(engine, people, workspaces, cards, clock, home, starting, errands).listen(self.app)
+        Menu(engine.ids, errands, more, buttons=(buttons.EXPLAIN, buttons.ASK, buttons.SNOOZE)).listen(self.app)
+        Requesting(engine, people, replies, starting, run_control, errands).listen(self.app)
+        Shortcuts(engine, people, workspaces, starting, errands).listen(self.app)
+        for one in (explaining, questions, snoozing, delegating, reassigning, breaking_glass):
+            one.listen(self.app)
+        if reconciler is not None:
+            ChannelEvents(reconciler).listen(self.app)
+        if installations is not None:
+            Uninstalled(installations, clock).listen(self.app)
+        # The last: Bolt hands a message to the first listener that fits, and this one takes all of them.
+        Threads(engine, people, workspaces, decisions, replies, errands).listen(self.app)
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Answer one request of Slack's; for ``POST /slack/events``. Who is not Slack gets 401, whatever they send."""
@@ -105,6 +182,15 @@ class SlackDoor:
     async def drain(self, patience: timedelta = timedelta(seconds=5)) -> None:
         """Finish answering what was acknowledged, at most ``patience``."""
         await self._errands.drain(patience)
+
+    def changed(self, run: int) -> None:
+        """A run has changed: home tabs may show it. For ``SqliteStore.on_change``."""
+        self.home.changed(run)
+
+    async def stop(self, patience: timedelta = timedelta(seconds=5)) -> None:
+        """Keep no home tab up to date any more, and finish answering."""
+        await self.home.stop()
+        await self.drain(patience)
 
 
 class SocketMode:
@@ -143,7 +229,8 @@ def slack_app(
     commands: Commands,
     starting: Starting,
     run_control: RunControl,
-    departures: Departures | None,
+    departures: Departures,
+    installed: Installed,
 ) -> AsyncApp:
     """The Bolt app with every listener. It takes each request for Slack's: see ``SlackDoor.events``."""
     app = AsyncApp(
@@ -156,6 +243,8 @@ def slack_app(
         # than an answer is an errand, which a stop waits for; Bolt's own background tasks are nobody's.
         process_before_response=True,
     )
+
+    app.middleware(installed.check)
 
     async def changed(ack: Ack, body: Mapping[str, Json]) -> None:
         """An input was filled in on which it depends which others are asked. All of them have the same action id."""
@@ -170,7 +259,6 @@ def slack_app(
     app.action(buttons.RESUME)(clicks.resume)
     app.action(buttons.RESUME_WITH)(clicks.resume_with)
     app.action(buttons.TAKE_BACK)(clicks.take_back)
-    app.action(buttons.OPEN_WHOLE)(commands.open_whole)
     app.action(buttons.OPEN_PAGE)(commands.open_page)
     app.action(_beginning_with(startable.START))(starting.clicked)
     app.action(form_inputs.ACTION)(changed)
@@ -179,11 +267,9 @@ def slack_app(
     app.view(run_modal.RUN_FORM)(starting.sent)
     app.view(cancel_modal.CANCEL_RUN)(run_control.cancel)
     app.command(COMMAND)(commands.approvals)
-    app.event(HOME_OPENED)(commands.home_opened)
-    if departures is not None:
-        app.event(USER_CHANGE)(departures.user_changed)
-        app.event(GROUP_UPDATED)(departures.group_changed)
-        app.event(MEMBERS_CHANGED)(departures.group_changed)
+    app.event(USER_CHANGE)(departures.user_changed)
+    app.event(GROUP_UPDATED)(departures.group_changed)
+    app.event(MEMBERS_CHANGED)(departures.group_changed)
     return app
 
 
@@ -199,7 +285,8 @@ def _discreet() -> logging.Logger:
 
 
 async def _authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-    """Nobody is asked: the listeners call Slack through a client of their own, and who clicked is the payload's to say."""
+    """Nobody is asked: the listeners call Slack through clients of their own, and who clicked is the payload's to say.
+    ``installed`` looks at whether the bot is in that workspace."""
     return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
 
 

@@ -34,11 +34,13 @@ class Asking:
                 value = handle.render({})
                 with suppress(InvalidHandle):  # said by the step, when it is reached
                     named.update(dict.fromkeys(map(normalise, value if isinstance(value, list) else [value])))
-        return await self._asked(flow, await self._people.resolve(named) if named else None, starter)
+        return await self._asked(
+            flow, await self._people.resolve(named, requester=starter.id) if named else None, starter
+        )
 
     async def with_inputs(self, flow: Flow, inputs: Mapping[str, Json], starter: Person) -> Asked:
         """Those who are asked with these inputs. Raises also ``InvalidForm``."""
-        return await self._asked(flow, await self._engine.asked_by(flow.flow, inputs), starter)
+        return await self._asked(flow, await self._engine.asked_by(flow.flow, inputs, requester=starter.id), starter)
 
     async def _asked(self, flow: Flow, roster: Roster | None, starter: Person) -> Asked:
         waits = list(_waits(flow))

@@ -14,6 +14,7 @@ from bot.slack.replies import Replies
 from bot.slack.views import answers, form_inputs, modal, option_input
 from bot.slack.views.answer import Answer
 from bot.slack.views.decision_modal import decision_modal
+from bot.workspaces import Workspaces
 from flows.engine import Engine
 from flows.errors import ActionError, FlowError
 from flows.forms import fills_in
@@ -21,7 +22,6 @@ from flows.people import Person
 from flows.ports import Json
 from flows.run import Verdict
 from flows.views import SuspensionView
-from integrations.slack.client import SlackClient
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,14 @@ class Buttons:
         self,
         engine: Engine,
         decisions: Decisions,
-        client: SlackClient,
+        workspaces: Workspaces,
         replies: Replies,
         copies: Copies,
         errands: Errands,
     ) -> None:
         self._engine = engine
         self._decisions = decisions
-        self._client = client
+        self._workspaces = workspaces
         self._replies = replies
         self._copies = copies
         self._errands = errands
@@ -96,7 +96,9 @@ class Buttons:
     async def _after(self, click: Click, reference: Reference, wanted: Wanted, outcome: Outcome) -> None:
         await self._replies.say(click, await self._decisions.answer(reference, wanted, outcome), outcome.person)
         if not click.answer:
-            await self._copies.refresh(reference, click.channel, click.ts, outcome.person, outdated=outcome.outdated)
+            await self._copies.refresh(
+                reference, click.channel, click.ts, outcome.person, outdated=outcome.outdated, team=click.who.at
+            )
 
     # -- those that open a modal --------------------------------------------------------------------------------
 
@@ -104,6 +106,10 @@ class Buttons:
         # Nothing is recorded by this, so Slack is answered while the modal is on its way.
         self._errands.run(self._open(click, wanted), at_once=True)
         await ack()
+
+    async def open(self, click: Click, wanted: Wanted) -> None:
+        """The modal of an answer, where no button was clicked for it: ``click.value`` is what one would carry."""
+        await self._open(click, wanted)
 
     async def _open(self, click: Click, wanted: Wanted) -> None:
         reference = Reference.parse(click.value, self._engine.ids)
@@ -122,7 +128,7 @@ class Buttons:
         if not view.open:
             known = await self._decisions.known(click.who)
             await self._replies.say(click, Answer(answers.closed(view, self._engine.ids)), known)
-            await self._copies.refresh(reference, click.channel, click.ts, known)
+            await self._copies.refresh(reference, click.channel, click.ts, known, team=click.who.at)
             return
         if not _fits_modal(view, wanted):
             await self._replies.lead_to_page(click, reference, "This form is filled in on a page of its own.")
@@ -141,10 +147,10 @@ class Buttons:
         # change has to be told apart all the same.
         note = None if reference.digest == view.suspension.digest else _CHANGED
         origin = modal.Origin(Reference.to(view), click.channel, click.ts, wanted.option)
-        mine = view.decision_of(person.id)
+        mine = self._decisions.said_by(view, person)
         drawn = decision_modal(view, origin, self._engine.ids, wanted.verdict, note=note, mine=mine)
         try:
-            await self._client.open_view(click.trigger_id, drawn)
+            await self._workspaces.client(click.who.at).open_view(click.trigger_id, drawn)
         except ActionError as error:
             log.warning("a modal was not opened", extra={"error": str(error)})
             await self._replies.say(click, Answer(answers.TOO_LATE))

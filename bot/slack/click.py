@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from slack_bolt.request.internals import extract_team_id
+
 from bot.slack.views.answer import ANSWER
 from bot.slack.views.pending import Listing, listing_of
 from flows.ports import Json
@@ -13,10 +15,14 @@ from flows.ports import Json
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who it was: the workspace that they belong to, and their id there. ``team`` may be an organisation's id."""
+    """Who it was: the workspace that they belong to, and their id there. ``team`` may be an organisation's id.
+
+    ``at`` is the workspace in which they did it, whose client answers; None where Slack does not say.
+    """
 
     team: str
     user: str
+    at: str | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Json]) -> Self:
@@ -26,7 +32,8 @@ class Identity:
         two differ. In an organisation-wide installation ``team`` is null.
         """
         user = body["user"]
-        return cls(str(user.get("team_id") or _id(body.get("team")) or _id(body.get("enterprise"))), str(user["id"]))
+        team = user.get("team_id") or _id(body.get("team")) or _id(body.get("enterprise"))
+        return cls(str(team), str(user["id"]), extract_team_id(dict(body)))
 
 
 @dataclass(frozen=True, slots=True)

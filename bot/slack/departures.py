@@ -12,15 +12,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Protocol
 
+from slack_bolt.request.internals import extract_team_id
 from slack_bolt.response import BoltResponse
 
 from bot.people import People
+from bot.workspaces import Workspaces
 from flows.engine import Engine
 from flows.errors import ActionError, FlowError, TryAgain
 from flows.links import NOBODY
 from flows.ports import Json
+from integrations.slack.directory import SlackDirectory
 
 log = logging.getLogger(__name__)
 
@@ -31,21 +33,13 @@ MEMBERS_CHANGED = "subteam_members_changed"
 _KEPT = 1_000  # events that have been done; Slack repeats one within six minutes
 
 
-class Directory(Protocol):
-    """What keeps readings of Slack's people (``integrations.slack.SlackDirectory``)."""
-
-    def forget_user(self, user_id: str, email: str | None = None) -> None: ...
-    def forget_group(self, group_id: str) -> str | None: ...
-    async def group_ids(self) -> Mapping[str, str]: ...
-
-
 class Departures:
     """The listeners of these events."""
 
-    def __init__(self, engine: Engine, people: People, directory: Directory) -> None:
+    def __init__(self, engine: Engine, people: People, workspaces: Workspaces) -> None:
         self._engine = engine
         self._people = people
-        self._directory = directory
+        self._workspaces = workspaces
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._done: set[str] = set()
 
@@ -55,7 +49,10 @@ class Departures:
         if not isinstance(user, dict) or not user.get("id"):
             return None
         email = (user.get("profile") or {}).get("email")
-        self._directory.forget_user(str(user["id"]), email if isinstance(email, str) else None)
+        directory = self._directory(body)
+        if directory is None:
+            return None
+        directory.forget_user(str(user["id"]), email if isinstance(email, str) else None)
         if not user.get("deleted"):
             return None
         handle = f"{user.get('team_id') or body.get('team_id')}/{user['id']}"
@@ -68,10 +65,19 @@ class Departures:
         group_id = subteam.get("id")
         if not group_id:
             return None
-        handles = {self._directory.forget_group(str(group_id))}
+        directory = self._directory(body)
+        if directory is None:
+            return None
+        found = {directory.forget_group(str(group_id))}
         if subteam.get("handle"):
-            handles.add(f"@{subteam['handle']}".lower())
-        return await self._once(body, lambda: self._look_for_group(str(group_id), handles))
+            found.add(f"@{subteam['handle']}".lower())
+        handles = {self._workspaces.handle(handle, directory.team_id) for handle in found if handle}
+        return await self._once(body, lambda: self._look_for_group(directory, str(group_id), handles))
+
+    def _directory(self, body: Mapping[str, Json]) -> SlackDirectory | None:
+        """That of the workspace which tells; None where the bot is not in it any more."""
+        team = extract_team_id(dict(body))
+        return self._workspaces.directory(team) if team is None or team in self._workspaces else None
 
     # -- looking anew -------------------------------------------------------------------------------------------
 
@@ -109,12 +115,12 @@ class Departures:
         if person is not None:  # else nobody ever asked them
             await self._look(await self._engine.waiting_on(person.id))
 
-    async def _look_for_group(self, group_id: str, handles: set[str | None]) -> None:
+    async def _look_for_group(self, directory: SlackDirectory, group_id: str, handles: set[str]) -> None:
         try:
-            ids = await self._directory.group_ids()
+            ids = self._workspaces.groups_of(directory.team_id, await directory.group_ids())
         except ActionError as error:
             raise TryAgain(str(error)) from error
-        asked = {handle for handle in handles if handle} | {handle for handle, one in ids.items() if one == group_id}
+        asked = handles | {handle for handle, one in ids.items() if one == group_id}
         found = []
         for run, n in await self._engine.waiting_on(NOBODY):
             view = await self._engine.peek(run, n)

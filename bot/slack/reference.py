@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from flows.errors import UnknownSuspension
 from flows.ids import Ids
 from flows.views import SuspensionView
 
@@ -38,3 +39,10 @@ class Reference:
         except ValueError:
             return None
         return cls(*found, shown) if found is not None and len(shown) == _DIGEST else None
+
+
+def known(reference: Reference | None) -> Reference:
+    """The reference itself. Raises ``UnknownSuspension`` where what was read is none of ours."""
+    if reference is None:
+        raise UnknownSuspension("There is no such approval.")
+    return reference

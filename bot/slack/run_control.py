@@ -13,18 +13,18 @@ from bot.slack.replies import Replies
 from bot.slack.views import answers, kit, modal, reason_input
 from bot.slack.views.answer import Answer
 from bot.slack.views.cancel_modal import Cancelling, cancel_modal, loading
+from bot.slack.views.requester import run_link
+from bot.workspaces import Workspaces
 from flows.engine import Engine
 from flows.errors import FlowError, InvalidForm, Refused, TryAgain, UnknownRun
 from flows.people import Person
 from flows.ports import Json
 from flows.run import Door, Run
-from integrations.slack.client import SlackClient
 from integrations.slack.failures import SlackError
 from integrations.slack.text import clip
 
 log = logging.getLogger(__name__)
 
-NO_RUN = "There is no such run, or it is not yours to see. A run's id looks like `run_1a2b3c4d5e6f7`."
 NOT_CANCELLED = "Not cancelled"
 
 _FAULT = "Something went wrong on our side; nothing was changed. Please try again in a while."
@@ -35,10 +35,12 @@ _ERROR = 500  # characters of a sentence under an input
 class RunControl:
     """It translates; who may do what is the engine's to say. Nobody learns of a run that they may not see."""
 
-    def __init__(self, engine: Engine, people: People, client: SlackClient, replies: Replies, errands: Errands) -> None:
+    def __init__(
+        self, engine: Engine, people: People, workspaces: Workspaces, replies: Replies, errands: Errands
+    ) -> None:
         self._engine = engine
         self._people = people
-        self._client = client
+        self._workspaces = workspaces
         self._replies = replies
         self._errands = errands
 
@@ -57,11 +59,12 @@ class RunControl:
         after = await self._engine.resume(run, person.id, door=Door.SLACK)
         return f":arrow_forward: Resumed {self._link(after)}. It is {after.status.value}."
 
-    async def ask_to_cancel(self, trigger_id: str, run: int, who: Identity, channel: str | None) -> bool:
+    async def ask_to_cancel(self, trigger_id: str, asked: Cancelling, who: Identity) -> bool:
         """Ask whether the run is really to be cancelled; False where Slack did not let that be asked."""
         try:
-            view = await self._client.open_view(trigger_id, loading())
-            await self._client.update_view(view.id, await self._question(run, who, channel))
+            client = self._workspaces.client(who.at)
+            view = await client.open_view(trigger_id, loading(asked))
+            await client.update_view(view.id, await self._question(asked, who))
         except SlackError as error:
             if error.code == _CLOSED:
                 return True
@@ -69,12 +72,12 @@ class RunControl:
             return False
         return True
 
-    async def _question(self, run: int, who: Identity, channel: str | None) -> kit.Block:
+    async def _question(self, asked: Cancelling, who: Identity) -> kit.Block:
         try:
             person = await self._people.by_slack(who.team, who.user)
-            view = await self._engine.run(run, person.id)
+            view = await self._engine.run(asked.run, person.id)
         except UnknownRun:
-            return modal.told(NOT_CANCELLED, NO_RUN)
+            return modal.told(NOT_CANCELLED, answers.NO_RUN)
         except FlowError as refusal:
             return modal.told(NOT_CANCELLED, answers.refused(refusal))
         except Exception:
@@ -82,13 +85,13 @@ class RunControl:
             return modal.notice(NOT_CANCELLED, _FAULT)
         if view.run.ending is not None:
             return modal.notice(NOT_CANCELLED, f"This run has ended already: {view.status}.")
-        return cancel_modal(view, Cancelling(run, channel), self._engine.ids)
+        return cancel_modal(view, asked, self._engine.ids)
 
     async def cancel(self, ack: Ack, body: Mapping[str, Json], view: Mapping[str, Json]) -> None:
         """The question was answered with yes."""
         asked = Cancelling.parse(str(view.get("private_metadata") or ""), self._engine.ids)
         if asked is None:
-            await ack(response_action="update", view=modal.told(NOT_CANCELLED, NO_RUN))
+            await ack(response_action="update", view=modal.told(NOT_CANCELLED, answers.NO_RUN))
             return
         who = Identity.of(body)
         try:
@@ -99,10 +102,11 @@ class RunControl:
             await ack(**_corrected(error))
             return
         await ack()
-        self._errands.run(self._replies.tell(who, asked.channel, Answer(f"Cancelled {self._link(after)}."), person))
+        done = "Withdrawn:" if asked.withdraws else "Cancelled"
+        self._errands.run(self._replies.tell(who, asked.channel, Answer(f"{done} {self._link(after)}."), person))
 
     def _link(self, run: Run) -> str:
-        return f"<{self._engine.ids.run_url(run.id)}|{self._engine.ids.run(run.id)}>"
+        return run_link(run.id, self._engine.ids)
 
 
 def _corrected(error: Exception) -> dict[str, Json]:
@@ -114,7 +118,7 @@ def _corrected(error: Exception) -> dict[str, Json]:
     if isinstance(error, Refused):
         return {"response_action": "update", "view": modal.notice(NOT_CANCELLED, str(error))}
     if isinstance(error, FlowError):
-        return {"response_action": "update", "view": modal.told(NOT_CANCELLED, NO_RUN)}
+        return {"response_action": "update", "view": modal.told(NOT_CANCELLED, answers.NO_RUN)}
     log.error("a run could not be cancelled for a reason that nobody foresaw", exc_info=error)
     return _under_reason(_FAULT)
 

@@ -26,17 +26,18 @@ from bot.slack.views import answers, form_inputs, kit, modal, run_modal
 from bot.slack.views.answer import Answer
 from bot.slack.views.asked import Asked, who_is_asked
 from bot.slack.views.card import Shown
+from bot.slack.views.requester import run_link
 from bot.slack.views.run_modal import Start
 from bot.slack.views.startable import startable
+from bot.workspaces import Workspaces
 from flows.definition import Flow
 from flows.engine import Engine, Once
-from flows.errors import FlowError, InvalidForm, Refused
+from flows.errors import FlowError, InvalidForm, Refused, UnknownRun
 from flows.forms import validate
 from flows.people import Person
 from flows.ports import Json
-from flows.run import Run
+from flows.run import Run, RunId
 from flows.store.sqlite import KeyReused
-from integrations.slack.client import SlackClient
 from integrations.slack.failures import SlackError
 from integrations.slack.text import clip, escape
 
@@ -59,14 +60,14 @@ class Starting:
         self,
         engine: Engine,
         people: People,
-        client: SlackClient,
+        workspaces: Workspaces,
         cards: Cards,
         replies: Replies,
         errands: Errands,
     ) -> None:
         self._engine = engine
         self._people = people
-        self._client = client
+        self._workspaces = workspaces
         self._cards = cards
         self._replies = replies
         self._errands = errands
@@ -76,16 +77,17 @@ class Starting:
 
     async def listed(self, person: Person, command: str) -> Shown:
         """The flows that the person may start. Raises ``TryAgain``."""
-        return startable(await self._startable(person), command)
+        return startable(await self.startable(person), command)
 
     async def unknown(self, person: Person, name: str, command: str) -> str:
         """What is said of a flow that is not there; the nearest of those that the person may start is named."""
-        names = [flow.flow for flow in await self._startable(person)]
+        names = [flow.flow for flow in await self.startable(person)]
         nearest = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
         hint = f" Did you mean `{command} run {nearest[0]}`?" if nearest else f" `{command} run` lists what there is."
         return f"There is no flow `{clip(escape(name), 60)}`.{hint}"
 
-    async def _startable(self, person: Person) -> list[Flow]:
+    async def startable(self, person: Person) -> list[Flow]:
+        """Those that the person may start, by name. Raises ``TryAgain``."""
         flows = sorted(self._engine.flows.values(), key=lambda flow: flow.flow)
         return [flow for flow in flows if await self._engine.may_start(flow.flow, person.id)]
 
@@ -105,12 +107,28 @@ class Starting:
         if not await self.open(click.trigger_id, flow, click.who, click.channel):
             await self._replies.say(click, Answer(answers.TOO_LATE))
 
-    async def open(self, trigger_id: str, flow: Flow, who: Identity, channel: str | None) -> bool:
-        """Show the flow's modal; False where Slack did not let it be shown. ``channel`` is where the answer goes."""
+    async def open(
+        self, trigger_id: str, flow: Flow, who: Identity, channel: str | None, *, resubmits: RunId | None = None
+    ) -> bool:
+        """Show the flow's modal; False where Slack did not let it be shown. ``channel`` is where the answer goes.
+
+        ``resubmits`` is the run that the new one is to be a new version of: what it was started with stands in the modal.
+        """
         try:
             # At once, because what it takes to fill it may take longer than Slack leaves for opening it.
-            view = await self._client.open_view(trigger_id, run_modal.loading(flow))
-            await self._client.update_view(view.id, await self._first(flow, who, channel))
+            view = await self._workspaces.client(who.at).open_view(trigger_id, run_modal.loading(flow))
+        except SlackError as error:
+            log.warning("a modal was not shown", extra={"error": str(error)})
+            return False
+        return await self.fill(view.id, flow, who, channel, resubmits=resubmits)
+
+    async def fill(
+        self, view_id: str, flow: Flow, who: Identity, channel: str | None, *, resubmits: RunId | None = None
+    ) -> bool:
+        """The same in a modal that is open already."""
+        try:
+            drawn = await self._first(flow, who, channel, resubmits)
+            await self._workspaces.client(who.at).update_view(view_id, drawn)
         except SlackError as error:
             if error.code == _CLOSED:
                 return True
@@ -118,20 +136,27 @@ class Starting:
             return False
         return True
 
-    async def _first(self, flow: Flow, who: Identity, channel: str | None) -> kit.Block:
+    async def _first(self, flow: Flow, who: Identity, channel: str | None, resubmits: RunId | None) -> kit.Block:
         """The modal as it is shown first: the inputs, and who is asked whatever these are."""
         try:
             person = await self._people.by_slack(who.team, who.user)
             if not await self._engine.may_start(flow.flow, person.id):
                 return modal.notice(NOT_STARTED, "You are not one of those who may start this flow.")
-            if (why_not := run_modal.elsewhere(flow)) is not None:
+            if (why_not := run_modal.elsewhere(flow, self._named(resubmits))) is not None:
                 return modal.told(NOT_STARTED, why_not)
             asked = await self._asking.by_flow(flow, person)
             said = await self._said(asked)
             depends = self._asking.depends_on_inputs(flow)
             if depends:
                 said = f"{said}\n{run_modal.FIRST_STEP}" if asked.people or asked.groups else run_modal.FIRST_STEP
-            return run_modal.run_modal(flow, Start(flow.flow, channel), asked=said, ready=not depends)
+            start = Start(flow.flow, channel, resubmits=self._named(resubmits))
+            given = None
+            if resubmits is not None:
+                before = await self._engine.run(resubmits, person.id)
+                given = run_modal.as_before(flow, before.run.inputs)
+            return run_modal.run_modal(flow, start, asked=said, ready=not depends, given=given)
+        except UnknownRun:
+            return modal.told(NOT_STARTED, answers.NO_RUN)
         except FlowError as refusal:
             return modal.notice(NOT_STARTED, str(refusal) if isinstance(refusal, Refused) else _GONE)
         except Exception:
@@ -160,11 +185,13 @@ class Starting:
             if self._asking.depends_on_inputs(sent.flow) and sent.start.shown != fingerprint:
                 looking = sent.drawn(given, asked=f":hourglass_flowing_sand: {run_modal.LOOKING}", ready=False)
                 await ack(response_action="update", view=looking)
-                self._errands.run(self._second(sent, given, fingerprint, person), at_once=True)
+                self._errands.run(self._second(sent, given, fingerprint, who, person), at_once=True)
                 return
             # A modal starts one run, however often it is sent and delivered.
             once = Once(_NO_TOKEN, f"slack:{sent.view_id}")
-            run, _ = await self._engine.start(sent.flow.flow, person.id, given, once=once)
+            run, _ = await self._engine.start(
+                sent.flow.flow, person.id, given, once=once, resubmits=self._numbered(sent.start.resubmits)
+            )
         except Exception as error:  # noqa: BLE001 - sorted out right there; every submission is answered
             await ack(**_corrected(error, sent))
             return
@@ -181,9 +208,11 @@ class Starting:
     async def _redraw(self, changed: _Modal, who: Identity) -> None:
         person = await self._people.known(f"{who.team}/{who.user}")
         given = changed.given(person.tz if person else None)
-        await self._client.update_view(changed.view_id, changed.drawn(given))
+        await self._workspaces.client(who.at).update_view(changed.view_id, changed.drawn(given))
 
-    async def _second(self, sent: _Modal, given: Mapping[str, Json], fingerprint: str, person: Person) -> None:
+    async def _second(
+        self, sent: _Modal, given: Mapping[str, Json], fingerprint: str, who: Identity, person: Person
+    ) -> None:
         """Say who will be asked with these inputs."""
         try:
             said = await self._said(await self._asking.with_inputs(sent.flow, given, person))
@@ -191,7 +220,7 @@ class Starting:
         except FlowError as refusal:
             note = str(refusal) if isinstance(refusal, Refused) else _GONE
             drawn = sent.drawn(given, asked=run_modal.FIRST_STEP, ready=False, note=note)
-        await self._client.update_view(sent.view_id, drawn)
+        await self._workspaces.client(who.at).update_view(sent.view_id, drawn)
 
     def _read(self, view: Mapping[str, Json]) -> _Modal | None:
         """A modal as it came back; None where its flow is not there any more."""
@@ -201,10 +230,17 @@ class Starting:
 
     def _started(self, flow: Flow, run: Run) -> str:
         ids = self._engine.ids
+        anew = f", a new version of {run_link(run.resubmits, ids)}" if run.resubmits is not None else ""
         return (
-            f":rocket: Started *{escape(flow.name)}*: <{ids.run_url(run.id)}|{ids.run(run.id)}>. "
+            f":rocket: Started *{escape(flow.name)}*: {run_link(run.id, ids)}{anew}. "
             f"`/approvals show {ids.run(run.id)}` tells how it stands."
         )
+
+    def _named(self, run: RunId | None) -> str | None:
+        return self._engine.ids.run(run) if run is not None else None
+
+    def _numbered(self, run: str | None) -> RunId | None:
+        return self._engine.ids.parse_run(run) if run is not None else None
 
 
 class _Modal:

@@ -15,13 +15,14 @@ from bot.slack.reference import Reference
 from bot.slack.replies import Replies
 from bot.slack.views import answers, form_inputs, kit, modal, option_input, reason_input
 from bot.slack.views.decision_modal import VERDICTS, decision_modal, values
+from bot.slack.views.whole import LAST
+from bot.workspaces import Workspaces
 from flows.engine import Engine
 from flows.errors import ChangedSinceShown, Closed, FlowError, InvalidForm, Refused, TryAgain
 from flows.people import Person
 from flows.ports import Json
 from flows.run import Verdict
 from flows.views import SuspensionView
-from integrations.slack.client import SlackClient
 from integrations.slack.text import clip
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Submissions:
         engine: Engine,
         people: People,
         decisions: Decisions,
-        client: SlackClient,
+        workspaces: Workspaces,
         replies: Replies,
         copies: Copies,
         errands: Errands,
@@ -49,7 +50,7 @@ class Submissions:
         self._engine = engine
         self._people = people
         self._decisions = decisions
-        self._client = client
+        self._workspaces = workspaces
         self._replies = replies
         self._copies = copies
         self._errands = errands
@@ -77,7 +78,7 @@ class Submissions:
         except Exception as error:  # noqa: BLE001 - sorted out right there; every submission is answered
             await ack(**self._corrected(error, asked, modal_sent, person))
             if modal_sent.origin is not None and isinstance(error, Closed | ChangedSinceShown):
-                self._errands.run(self._refresh(modal_sent.origin, person, isinstance(error, ChangedSinceShown)))
+                self._errands.run(self._refresh(modal_sent.origin, who, person, isinstance(error, ChangedSinceShown)))
             return
         await ack()
         self._errands.run(self._after(modal_sent.origin, who, wanted, person))
@@ -93,11 +94,14 @@ class Submissions:
         asked = await self._decisions.peek(changed.origin.reference if changed.origin else None)
         if changed.origin is None or asked is None or not asked.open:
             return  # said when it is sent
-        person = await self._decisions.known(Identity.of(body))
+        who = Identity.of(body)
+        person = await self._decisions.known(who)
         given = values(asked, changed.verdict, changed.state, person.tz if person else None)
-        mine = asked.decision_of(person.id) if person else None
-        drawn = decision_modal(asked, changed.origin, self._engine.ids, changed.verdict, given=given, mine=mine)
-        await self._client.update_view(str(view["id"]), drawn)
+        mine = self._decisions.said_by(asked, person) if person else None
+        drawn = decision_modal(
+            asked, changed.origin, self._engine.ids, changed.verdict, given=given, mine=mine, page=LAST
+        )
+        await self._workspaces.client(who.at).update_view(str(view["id"]), drawn)
 
     def _corrected(
         self, error: Exception, asked: SuspensionView | None, sent: _Modal, person: Person | None
@@ -128,15 +132,20 @@ class Submissions:
     def _drawn(
         self, asked: SuspensionView, sent: _Modal, origin: modal.Origin, given: Mapping[str, Json], note: str
     ) -> kit.Block:
-        return decision_modal(asked, origin, self._engine.ids, sent.verdict, given=given, note=note)
+        # The inputs are on the last page, and so is what was filled in. What has changed is read from the first one.
+        page = LAST if origin is sent.origin else 0
+        return decision_modal(asked, origin, self._engine.ids, sent.verdict, given=given, note=note, page=page)
 
     async def _after(self, origin: modal.Origin, who: Identity, wanted: Wanted, person: Person) -> None:
         answer = await self._decisions.answer(origin.reference, wanted, Outcome(None, person))
         await self._replies.tell(who, origin.channel, answer, person)
-        await self._refresh(origin, person)
+        await self._refresh(origin, who, person)
 
-    async def _refresh(self, origin: modal.Origin, person: Person | None, outdated: bool = False) -> None:
-        await self._copies.refresh(origin.reference, origin.channel, origin.ts, person, outdated=outdated)
+    async def _refresh(
+        self, origin: modal.Origin, who: Identity, person: Person | None, outdated: bool = False
+    ) -> None:
+        place = origin.channel, origin.ts
+        await self._copies.refresh(origin.reference, *place, person, outdated=outdated, team=who.at)
 
 
 class _Modal:

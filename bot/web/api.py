@@ -15,12 +15,14 @@ from typing import Protocol
 
 from aiohttp import web
 
+from bot.days import stretch
 from bot.links import PageLinks
 from bot.people import People
 from bot.web import models
 from bot.web.bearer import Caller, Tokens
 from bot.web.bodies import (
     approval_body,
+    delegation_body,
     effect_body,
     flow_body,
     listed_approval_body,
@@ -30,11 +32,13 @@ from bot.web.bodies import (
 )
 from bot.web.endpoint import Endpoints
 from bot.web.errors import BadRequest
+from bot.web.moments import zone_named
 from bot.web.openapi import MAX_KEY, document
 from bot.web.personal_links import PersonalLinks
 from bot.web.replies import page, problem, problem_body, problem_of, reply
 from bot.web.requests import queried, read
 from flows.definition import Approval, Hold
+from flows.delegation import Delegation
 from flows.engine import Engine, Item, Once
 from flows.errors import (
     ChangedSinceShown,
@@ -48,13 +52,14 @@ from flows.errors import (
     QuorumUnreachable,
     RunFinished,
     SelfApproval,
+    TooSoon,
     UnknownEffect,
     UnknownFlow,
     UnknownRun,
     UnknownSuspension,
 )
-from flows.handles import InvalidHandle
-from flows.people import PersonId
+from flows.handles import InvalidHandle, normalise
+from flows.people import Person, PersonId
 from flows.run import Door, Run, Verdict
 from flows.store.sqlite import KeyReused
 from flows.views import SuspensionView
@@ -77,7 +82,7 @@ _COUNTED, _TAKEN_BACK = "Your decision is counted.", "Your answer is taken back.
 ENDPOINTS = Endpoints()
 """The endpoints, as the methods of ``Api`` declare them."""
 
-_METHODS = {"GET": web.get, "POST": web.post}
+_METHODS = {"GET": web.get, "POST": web.post, "DELETE": web.delete}
 
 _RUN_OR_STATUS = models.Run | models.RunStatusOnly
 
@@ -85,8 +90,16 @@ _RUN_OR_STATUS = models.Run | models.RunStatusOnly
 class Api:
     """The handlers. Whatever they raise is translated by the server's middleware."""
 
-    def __init__(self, engine: Engine, people: People, tokens: Tokens, links: PageLinks) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        people: People,
+        tokens: Tokens,
+        links: PageLinks,
+        on_delegated: Callable[[Delegation, Person | None], None] | None = None,
+    ) -> None:
         self._engine = engine
+        self._on_delegated = on_delegated or _unheard
         self._people = people
         self._tokens = tokens
         self._links = PersonalLinks(engine, people, links)
@@ -141,7 +154,7 @@ class Api:
         scope="start",
         takes=models.StartRun,
         gives={201: _RUN_OR_STATUS},
-        refuses=(UnknownFlow, NotAllowed, QuorumUnreachable, KeyReused),
+        refuses=(UnknownFlow, UnknownRun, NotAllowed, QuorumUnreachable, KeyReused),
         keyed=True,
     )
     async def start_run(self, request: web.Request, caller: Caller) -> web.Response:
@@ -154,8 +167,17 @@ class Api:
         if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
             raise BadRequest(f"An Idempotency-Key has 1 to {MAX_KEY} printable ASCII characters.")
         once = Once(caller.token.id, key) if key is not None else None
+        resubmits = self._engine.ids.parse_run(sent.resubmits) if sent.resubmits is not None else None
+        if resubmits is None and sent.resubmits is not None:
+            raise UnknownRun
         run, new = await self._engine.start(
-            flow, caller.person.id, sent.inputs, once=once, via_token=self._via(caller), as_admin=caller.as_admin
+            flow,
+            caller.person.id,
+            sent.inputs,
+            once=once,
+            via_token=self._via(caller),
+            as_admin=caller.as_admin,
+            resubmits=resubmits,
         )
         response = reply(await self._told(run.id, caller), status=201)
         response.headers["Location"] = f"{ROOT}/runs/{self._engine.ids.run(run.id)}"
@@ -509,7 +531,259 @@ class Api:
             raise UnknownSuspension
         return await self._engine.suspension(*found, caller.person.id, as_admin=caller.as_admin)
 
+    # -- asking again, others, and back -------------------------------------------------------------------------
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/nudge",
+        scope="start",
+        takes=models.Nothing,
+        gives={200: models.Asked},
+        refuses=(UnknownSuspension, NotAllowed, Closed, NotWaiting, RunFinished, TooSoon),
+    )
+    async def nudge(self, request: web.Request, caller: Caller) -> web.Response:
+        """Ask those who have not answered once more.
+
+        For who started the run; at most once an hour for each approval.
+        """
+        await read(request, models.Nothing)
+        view = await self._view(request.match_info["approval"], caller)
+        await self._engine.nudge(
+            view.run.id, view.suspension.n, caller.person.id, door=Door.API, via_token=self._via(caller)
+        )
+        return await self._asked(view, caller, "Those who have not answered hear of it once more.")
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/reassign",
+        scope="decide",
+        takes=models.Reassign,
+        gives={200: models.Asked},
+        refuses=(UnknownSuspension, NotAnApprover, SelfApproval, NotAllowed, Closed, NotWaiting, RunFinished),
+    )
+    async def reassign(self, request: web.Request, caller: Caller) -> web.Response:
+        """Let somebody else be asked.
+
+        For who is asked, and for admins. What was said before stands.
+        """
+        sent = await read(request, models.Reassign)
+        view = await self._view(request.match_info["approval"], caller)
+        to = await self._meant("to", sent.to)
+        person = caller.person if sent.person is None else await self._meant("person", sent.person)
+        await self._engine.reassign(
+            view.run.id,
+            view.suspension.n,
+            person.id,
+            to.id,
+            caller.person.id,
+            door=Door.API,
+            reason=sent.reason,
+            via_token=self._via(caller),
+            as_admin=caller.as_admin,
+        )
+        # Whoever has handed their seat on may not be one of those who read it any more.
+        after = await self._engine.peek(view.run.id, view.suspension.n) or view
+        return await self._asked(after, caller, f"{to.name} is asked now instead of {person.name}.", again=False)
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/snooze",
+        scope="decide",
+        takes=models.Snooze,
+        gives={200: models.Asked},
+        refuses=(UnknownSuspension, NotAnApprover, SelfApproval, Closed, NotWaiting, RunFinished),
+    )
+    async def snooze(self, request: web.Request, caller: Caller) -> web.Response:
+        """Remind the caller of nothing until then.
+
+        For who is asked. Deadlines go on.
+        """
+        sent = await read(request, models.Snooze)
+        view = await self._view(request.match_info["approval"], caller)
+        await self._engine.snooze(
+            view.run.id, view.suspension.n, caller.person.id, sent.until, door=Door.API, via_token=self._via(caller)
+        )
+        said = "You are reminded again." if sent.until is None else "You hear nothing of it until then."
+        return await self._asked(view, caller, said)
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/questions",
+        scope="decide",
+        takes=models.Ask,
+        gives={200: models.Asked},
+        refuses=(UnknownSuspension, NotAnApprover, NotAllowed, Closed, NotWaiting, RunFinished),
+    )
+    async def ask_question(self, request: web.Request, caller: Caller) -> web.Response:
+        """Ask the requester something first.
+
+        For who is asked. The flow says whether the clock stands still until it is answered.
+        """
+        sent = await read(request, models.Ask)
+        view = await self._view(request.match_info["approval"], caller)
+        await self._engine.ask(
+            view.run.id, view.suspension.n, caller.person.id, sent.text, door=Door.API, via_token=self._via(caller)
+        )
+        return await self._asked(view, caller, "The requester is told.")
+
+    @ENDPOINTS(
+        "POST",
+        "/approvals/{approval}/answer",
+        scope="start",
+        takes=models.AnswerQuestions,
+        gives={200: models.Asked},
+        refuses=(UnknownSuspension, NotAllowed, Closed, NotWaiting, RunFinished),
+    )
+    async def answer_questions(self, request: web.Request, caller: Caller) -> web.Response:
+        """Answer the questions that are open.
+
+        For who started the run, the flow's owner and admins.
+        """
+        sent = await read(request, models.AnswerQuestions)
+        view = await self._view(request.match_info["approval"], caller)
+        await self._engine.answer(
+            view.run.id,
+            view.suspension.n,
+            caller.person.id,
+            sent.text,
+            door=Door.API,
+            via_token=self._via(caller),
+            as_admin=caller.as_admin,
+        )
+        return await self._asked(view, caller, "Who has asked is told.")
+
+    async def _asked(self, view: SuspensionView, caller: Caller, detail: str, *, again: bool = True) -> web.Response:
+        """``again``: read it again, as it is now."""
+        now = await self._engine.peek(view.run.id, view.suspension.n) if again else view
+        view = now or view
+        body = models.Asked(detail=detail, approval=self._shown(view, caller), run_status=run_status(view.run))
+        return reply(body)
+
+    # -- standing in --------------------------------------------------------------------------------------------
+
+    @ENDPOINTS("GET", "/delegations", scope="read", query=models.ListDelegations, gives={200: models.Delegations})
+    async def list_delegations(self, request: web.Request, caller: Caller) -> web.Response:
+        """Who answers for whom: what somebody has handed over, and what was handed over to them."""
+        query = queried(request, models.ListDelegations)
+        person = caller.person
+        if query.person != "me":
+            person = await self._meant("person", query.person)
+            if person.id != caller.person.id and not (caller.as_admin and self._people.is_admin(caller.person.id)):
+                raise NotAllowed("Only an admin may list what somebody else has handed over.")
+        found = await self._engine.delegations(person.id)
+        return reply(models.Delegations(items=[await self._delegation(one) for one in found]))
+
+    @ENDPOINTS(
+        "POST",
+        "/delegations",
+        scope="decide",
+        takes=models.Delegate,
+        gives={201: models.Delegation},
+        refuses=(UnknownFlow, NotAllowed),
+    )
+    async def delegate(self, request: web.Request, caller: Caller) -> web.Response:
+        """Let somebody answer for somebody else, for some days.
+
+        For oneself, or for somebody else by an admin. Never in a circle, and never so that somebody decides their own
+        request.
+        """
+        sent = await read(request, models.Delegate)
+        delegate = await self._meant("delegate", sent.delegate)
+        person = caller.person if sent.person is None else await self._meant("person", sent.person)
+        starts, ends = stretch(sent.starts, sent.until, zone_named(person.tz))
+        made = await self._engine.delegate(
+            person.id, delegate.id, starts, ends, tuple(sent.flows), by=caller.person.id, as_admin=caller.as_admin
+        )
+        self._on_delegated(made, None)
+        return reply(await self._delegation(made), status=201)
+
+    @ENDPOINTS(
+        "DELETE", "/delegations/{delegation}", scope="decide", gives={200: models.Delegation}, refuses=(NotAllowed,)
+    )
+    async def end_delegation(self, request: web.Request, caller: Caller) -> web.Response:
+        """End one early.
+
+        For who gave it, who got it, and admins. What was decided by it stands.
+        """
+        number = self._engine.ids.parse_delegation(request.match_info["delegation"])
+        if number is None:
+            raise NotAllowed("There is no such delegation of yours.")
+        ended = await self._engine.end_delegation(number, caller.person.id, as_admin=caller.as_admin)
+        self._on_delegated(ended, caller.person)
+        return reply(await self._delegation(ended))
+
+    async def _delegation(self, delegation: Delegation) -> models.Delegation:
+        ids = dict.fromkeys((delegation.person, delegation.delegate, delegation.made_by))
+        persons = {one: await self._people.by_id(one) or Person(one, "somebody") for one in ids}
+        return delegation_body(delegation, persons, self._engine.ids)
+
+    async def _meant(self, field: str, who: str) -> Person:
+        """Whom a body names. Raises ``InvalidForm`` where nobody can be asked by that, ``TryAgain``."""
+        number = self._engine.ids.parse_person(who)
+        if number is None:
+            try:
+                handle = normalise(who)
+            except InvalidHandle as error:
+                raise InvalidForm({field: str(error)}) from None
+            roster = await self._people.resolve([handle])
+            if handle not in roster.people:
+                raise InvalidForm({field: f"cannot be asked: {roster.gaps.get(handle, 'it is a group')}."})
+            number = roster.people[handle]
+        person = await self._people.by_id(number)
+        if person is None:
+            raise InvalidForm({field: "is nobody's id."})
+        return person
+
     # -- effects ------------------------------------------------------------------------------------------------
+
+    @ENDPOINTS("GET", "/people", scope="admin", query=models.FindPerson, gives={200: models.KnownPerson})
+    async def find_person(self, request: web.Request, caller: Caller) -> web.Response:
+        """Somebody who is known by a handle, and everything else that they are known by. For admins."""
+        self._check_admin(caller)
+        query = queried(request, models.FindPerson)
+        return reply(await self._known_person("handle", query.handle))
+
+    @ENDPOINTS("POST", "/people/merge", scope="admin", takes=models.MergePeople, gives={200: models.KnownPerson})
+    async def merge_people(self, request: web.Request, caller: Caller) -> web.Response:
+        """Let two people be one human from now on. For admins.
+
+        What is open is recounted: where both have decided, one of their decisions counts. It cannot be undone.
+        """
+        self._check_admin(caller)
+        sent = await read(request, models.MergePeople)
+        kept, gone = await self._person("keep", sent.keep), await self._person("gone", sent.gone)
+        if kept.id == gone.id:
+            raise InvalidForm({"gone": f"is {kept.name} already"})
+        person = await self._people.merge(kept, gone)
+        ids = self._engine.ids
+        said = {"kept": ids.person(kept.id), "gone": ids.person(gone.id), "by": ids.person(caller.person.id)}
+        log.info("two people were merged", extra=said)
+        return reply(await self._known_person("keep", ids.person(person.id)))
+
+    async def _person(self, field: str, handle: str) -> Person:
+        try:
+            person = await self._people.found(handle)
+        except InvalidHandle as error:
+            raise InvalidForm({field: str(error)}) from None
+        if person is None:
+            raise InvalidForm({field: f"nobody is known by {handle}"})
+        return person
+
+    async def _known_person(self, field: str, handle: str) -> models.KnownPerson:
+        person = await self._person(field, handle)
+        return models.KnownPerson(
+            id=self._engine.ids.person(person.id),
+            name=person.name,
+            email=person.email,
+            slack=person.slack,
+            tz=person.tz,
+            handles=list(await self._people.handles(person)),
+            admin=self._people.is_admin(person.id),
+        )
+
+    def _check_admin(self, caller: Caller) -> None:
+        if not self._people.is_admin(caller.person.id):
+            raise NotAllowed("Only an admin may do this.")
 
     @ENDPOINTS("GET", "/effects", scope="admin", gives={200: models.Effects})
     async def list_effects(self, _request: web.Request, caller: Caller) -> web.Response:
@@ -544,6 +818,10 @@ class Api:
 
 class _Listing(Protocol):
     def __call__(self, *, limit: int, offset: int) -> Awaitable[list[SuspensionView]]: ...
+
+
+def _unheard(_delegation: Delegation, _ended_by: Person | None) -> None:
+    """Nobody is told where Slack is not connected."""
 
 
 async def _nothing(*, limit: int, offset: int) -> list[SuspensionView]:  # noqa: ARG001 -- a _Listing of whom nobody knows

@@ -9,6 +9,7 @@ from typing import cast
 from bot.web import models
 from flows import people, run, views
 from flows.definition import Approval, Flow, Hold
+from flows.delegation import Delegation
 from flows.forms import Field, check_defaults, json_schema_of, mask
 from flows.ids import Ids
 from flows.plan import bare
@@ -38,6 +39,8 @@ def run_body(view: RunView, ids: Ids) -> models.Run:
             "inputs": _plain(mask(view.plan.flow.inputs, view.run.inputs)),
             "outputs": _plain(view.run.outputs),
             "started_at": view.run.started_at,
+            "resubmits": None if view.run.resubmits is None else ids.run(view.run.resubmits),
+            "resubmitted": None if view.resubmitted is None else ids.run(view.resubmitted),
             "paused": models.Paused(by=person_body(view.person(paused.by), ids), at=paused.at) if paused else None,
             "queued": view.run.status is run.Status.QUEUED,
             "steps": [_step(step) for step in _in_order(view)],
@@ -130,6 +133,7 @@ def _approval(view: SuspensionView, ids: Ids, given: _Whole) -> models.Approval:
             "missing": view.missing,
             "waiting_for": _waiting_for(view, ids) if view.open else None,
             "reject_after": approval.reject_after if approval else 0,
+            "questions": [_question(view, question, ids, given) for question in view.questions],
             "shortened": given.shortened,
         }
     )
@@ -197,6 +201,7 @@ def _closed(view: SuspensionView, ids: Ids) -> models.Closed | None:
 def _decision(view: views.SuspensionView, decision: run.Decision, ids: Ids, given: _Whole) -> models.Decision:
     return models.Decision(
         person=person_body(view.person(decision.person), ids),
+        by=None if decision.by is None else person_body(view.person(decision.by), ids),
         verdict=cast("models.Given", decision.verdict.value),
         at=decision.at,
         door=decision.door,
@@ -205,6 +210,32 @@ def _decision(view: views.SuspensionView, decision: run.Decision, ids: Ids, give
         option=decision.option,
         digest=decision.digest.hex() if decision.digest is not None else None,
         unseen=decision.unseen,
+    )
+
+
+def _question(view: SuspensionView, question: run.Question, ids: Ids, given: _Whole) -> models.Question:
+    return models.Question(
+        person=person_body(view.person(question.person), ids),
+        at=question.at,
+        text=given.text(question.text),
+        answer=None if question.answer is None else given.text(question.answer),
+        answered_by=None if question.answered_by is None else person_body(view.person(question.answered_by), ids),
+        answered_at=question.answered_at,
+    )
+
+
+def delegation_body(
+    delegation: Delegation, persons: Mapping[people.PersonId, people.Person], ids: Ids
+) -> models.Delegation:
+    """``persons`` are those whom it names."""
+    return models.Delegation(
+        id=ids.delegation(delegation.id),
+        person=person_body(persons[delegation.person], ids),
+        delegate=person_body(persons[delegation.delegate], ids),
+        starts=delegation.starts,
+        ends=delegation.ends,
+        flows=list(delegation.flows),
+        made_by=person_body(persons[delegation.made_by], ids),
     )
 
 

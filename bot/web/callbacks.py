@@ -233,7 +233,7 @@ class Callbacks:
         if suspension.closing is not None:
             used = view.callback
             return wording.used(used) if used is not None else wording.closed(suspension, view.people), False
-        if kind is Kind.CALLBACK and suspension.due is not None and self._clock.now() >= suspension.due:
+        if kind is Kind.CALLBACK and suspension.overdue(self._clock.now()):
             return "The deadline has passed, so this is no longer open.", False
         if not opened.cancels and not _takes_nothing(view, self._clock.now()):
             return "A program has to send something here by POST, PUT or PATCH; a button cannot.", False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,13 +25,7 @@ class Drawing:
 
     def __init__(self, public_url: str) -> None:
         self.root = urlsplit(public_url).path.rstrip("/")
-        self._templates = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = _templates()
 
     def page(self, template: str, *, answer: Answer | None = None, status: int = 200, **values: object) -> web.Response:
         """A page; ``answer`` is the error that it tells of, if it does."""
@@ -45,3 +40,15 @@ class Drawing:
     ) -> web.Response:
         """A page that says something, and nothing else."""
         return self.page("message.html", answer=answer, status=status, title=title, sentences=sentences, commands=())
+
+
+@cache
+def _templates() -> Environment:
+    """One for all pages: a template is compiled the first time that it is drawn."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -40,7 +40,7 @@ class Endpoint:
     body or the storage need not be listed. ``summary`` is one line, ``about`` says more.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     name: str
     summary: str
@@ -87,7 +87,7 @@ class Endpoints:
 
     def __call__(
         self,
-        method: Literal["GET", "POST"],
+        method: Literal["GET", "POST", "DELETE"],
         path: str,
         *,
         scope: str | None,

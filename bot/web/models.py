@@ -7,11 +7,12 @@ ids carry their kind (``run_``, ``sus_``, ``per_``, ``eff_``), digests are 64 he
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -74,9 +75,11 @@ class Response(BaseModel):
 
 
 class StartRun(Request):
-    """``POST /api/v1/flows/{flow}/runs``"""
+    """``POST /api/v1/flows/{flow}/runs``. ``resubmits`` is a run of the caller's that did not succeed, of which this is a
+    new version."""
 
     inputs: dict[str, JsonValue] = Field(default_factory=dict)
+    resubmits: Id | None = None
 
 
 class Decide(Request):
@@ -148,6 +151,69 @@ class ListApprovals(Request):
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
+class Reassign(Request):
+    """``POST /api/v1/approvals/{id}/reassign``. ``to`` is asked instead of ``person``, the caller where it is left out.
+
+    Each is a mail address, a Slack user or a ``per_`` id.
+    """
+
+    to: Who
+    person: Who | None = None
+    reason: str | None = None
+
+
+class Snooze(Request):
+    """``POST /api/v1/approvals/{id}/snooze``. ``until`` is an instant with its zone; null: remind me of everything again."""
+
+    until: AwareDatetime | None
+
+
+class Ask(Request):
+    """``POST /api/v1/approvals/{id}/questions``: what the caller wants to know of the requester first."""
+
+    text: Annotated[str, StringConstraints(min_length=1)]
+
+
+class AnswerQuestions(Request):
+    """``POST /api/v1/approvals/{id}/answer``: to all questions that are open."""
+
+    text: Annotated[str, StringConstraints(min_length=1)]
+
+
+class ListDelegations(Request):
+    """The query of ``GET /api/v1/delegations``. ``person`` is ``me``, a mail address, a Slack user or a ``per_`` id; of
+    somebody else, for admins."""
+
+    person: Who = "me"
+
+
+class Delegate(Request):
+    """``POST /api/v1/delegations``. ``delegate`` answers for ``person``, the caller where it is left out, from the day
+    ``starts`` to the day ``until``, both included, as the person's calendar has them.
+
+    Each is a mail address, a Slack user or a ``per_`` id. ``flows`` are names; none: all of them.
+    """
+
+    delegate: Who
+    starts: date
+    until: date
+    flows: Annotated[list[Word], Field(max_length=100)] = []
+    person: Who | None = None
+
+
+class FindPerson(Request):
+    """The query of ``GET /api/v1/people``. ``handle`` is a mail address, a Slack user or a ``per_`` id."""
+
+    handle: Who
+
+
+class MergePeople(Request):
+    """``POST /api/v1/people/merge``: two who are one human. Each is a mail address, a Slack user or a ``per_`` id."""
+
+    keep: Who
+    gone: Who
+
+
 # -- responses ------------------------------------------------------------------------------------------------
 
 
@@ -173,9 +239,11 @@ class Closed(Response):
 
 class Decision(Response):
     """One person's answer. ``form`` has secrets masked; ``digest`` is null where a script had not shown one. ``unseen``: it
-    was given before there was something to be shown."""
+    was given before there was something to be shown. ``by`` gave it for ``person``, who has handed their approvals over;
+    null: they gave it themselves."""
 
     person: Person
+    by: Person | None
     verdict: Given
     at: datetime
     door: Door
@@ -184,6 +252,36 @@ class Decision(Response):
     option: str | None
     digest: str | None
     unseen: bool
+
+
+class Question(Response):
+    """What somebody who is asked wants to know first, and what was answered."""
+
+    person: Person
+    at: datetime
+    text: str
+    answer: str | None
+    answered_by: Person | None
+    answered_at: datetime | None
+
+
+class Delegation(Response):
+    """``delegate`` answers for ``person`` from ``starts`` until just before ``ends``. ``flows`` are names; none: all of
+    them."""
+
+    id: str
+    person: Person
+    delegate: Person
+    starts: datetime
+    ends: datetime
+    flows: list[str]
+    made_by: Person
+
+
+class Delegations(Response):
+    """Those that somebody has given and got, and that are not over."""
+
+    items: list[Delegation]
 
 
 class Gap(Response):
@@ -250,6 +348,7 @@ class Approval(Response):
     waiting_for: WaitingFor | None
     reject_after: int
     decisions: list[Decision]
+    questions: list[Question]
     closed: Closed | None
     shortened: bool
 
@@ -333,7 +432,8 @@ class Run(Response):
     """One run as it stands. ``suspensions`` are those that are open, ``effects`` those that failed at least once.
 
     ``outputs`` are the flow's, once it has succeeded. ``queued``: it waits for a place, because its flow limits how many runs
-    are under way at the same time. ``cut``: the run has more step runs, or more suspensions, than are told here.
+    are under way at the same time. ``resubmits`` is the run of which this is a new version, ``resubmitted`` the newest
+    version of this one. ``cut``: the run has more step runs, or more suspensions, than are told here.
     """
 
     id: str
@@ -344,6 +444,8 @@ class Run(Response):
     inputs: dict[str, JsonValue]
     outputs: dict[str, JsonValue]
     started_at: datetime
+    resubmits: str | None
+    resubmitted: str | None
     paused: Paused | None
     queued: bool
     steps: list[StepRun]
@@ -370,6 +472,14 @@ class Decided(Response):
     """
 
     counted: bool
+    detail: str
+    approval: Approval | None
+    run_status: RunStatus
+
+
+class Asked(Response):
+    """What became of a nudge, a question and the like. ``approval`` is null for a token without the scope ``read``."""
+
     detail: str
     approval: Approval | None
     run_status: RunStatus
@@ -449,6 +559,14 @@ class Effects(Response):
     """The parked effects."""
 
     items: list[Effect]
+
+
+class KnownPerson(Person):
+    """Somebody, with everything that they are known by: Slack ids with their workspaces, and mail addresses."""
+
+    tz: str | None
+    handles: list[str]
+    admin: bool
 
 
 class Freed(Response):

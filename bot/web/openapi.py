@@ -23,6 +23,7 @@ _PARAMETERS: Mapping[str, tuple[str, str, str]] = {
     "flow": ("The flow's name.", r"^[a-z][a-z0-9_-]{0,63}$", "release"),
     "run": ("The run's id.", r"^run_[0-9a-z]{13}$", "run_et2v0304xnkf4"),
     "approval": ("The id of an approval, a hold or another wait.", r"^sus_[0-9a-z]{13}$", "sus_7txqp3wh2x4a5"),
+    "delegation": ("The delegation's id.", r"^del_[0-9a-z]{13}$", "del_5n0kq2c8x7t4w"),
     "effect": ("The effect's id.", r"^eff_[0-9a-z]{13}$", "eff_fbfyypqyjh0ge"),
 }
 """What the names in paths stand for, with an example. One that is missing here fails at the first look."""

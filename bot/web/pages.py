@@ -23,6 +23,7 @@ from bot.web.early import EarlyPages
 from bot.web.errors import Answer, NotThisPage, answer_to
 from bot.web.trouble import trouble_of
 from bot.web.typed import read_typed
+from bot.web.verification import CODE, Verification
 from bot.web.widgets import Typed, values_of
 from flows.clock import Clock
 from flows.definition import Approval, Hold
@@ -30,7 +31,7 @@ from flows.engine import Engine
 from flows.errors import InvalidForm, LinkInvalid, Refused, TryAgain, UnknownRun
 from flows.links import INVALID, Keyring
 from flows.people import Person
-from flows.run import Close, Door, Verdict
+from flows.run import Close, Door, Verdict, Verified
 from flows.store.connection import StoreError
 from flows.views import SuspensionView
 
@@ -45,8 +46,16 @@ class Pages:
     """The handlers of the pages, and the pages that errors get."""
 
     def __init__(
-        self, engine: Engine, people: People, links: PageLinks, keyring: Keyring, clock: Clock, public_url: str
+        self,
+        engine: Engine,
+        people: People,
+        links: PageLinks,
+        keyring: Keyring,
+        clock: Clock,
+        public_url: str,
+        verification: Verification,
     ) -> None:
+        self._verification = verification
         self._engine = engine
         self._people = people
         self._links = links
@@ -86,6 +95,7 @@ class Pages:
         token = _token(request)
         view, reader, unsure = await self._open(token)
         typed = await read_typed(request)
+        verified: Verified | None = None
         try:
             digest = self._check_shown(request, token, typed)
         except NotThisPage as error:
@@ -94,7 +104,7 @@ class Pages:
         try:
             if unsure is not None:
                 raise unsure
-            verdict, option = _taken_back(typed) if takes_back else chosen(view, typed)
+            (verdict, option), verified = await self._collected(request, view, reader, typed, takes_back=takes_back)
             await self._engine.decide(
                 view.run.id,
                 view.suspension.n,
@@ -105,6 +115,7 @@ class Pages:
                 values={} if takes_back else values_of(view.request.form, typed),
                 option=option,
                 digest=digest,
+                verified=verified,
             )
         except (Refused, StoreError) as error:
             if isinstance(error, StoreError):
@@ -112,8 +123,28 @@ class Pages:
             if error is not unsure:
                 view, reader, _ = await self._open(token)
             # What is taken back was typed into another form than the answer.
-            return await self._page(request, token, view, reader, error=error, typed=None if takes_back else typed)
-        raise web.HTTPSeeOther(f"{self._drawing.root}/a/{token}" + ("?taken=back" if takes_back else ""))
+            kept = None if takes_back else typed
+            response = await self._page(request, token, view, reader, error=error, typed=kept, verified=verified)
+            if verified is not None:
+                # It was right, whatever else was not: nobody has to find the mail again for that.
+                self._verification.remember(response, verified, view, reader, token)
+            return response
+        done = web.HTTPSeeOther(f"{self._drawing.root}/a/{token}" + ("?taken=back" if takes_back else ""))
+        if verified is not None:
+            self._verification.remember(done, verified, view, reader, token)
+        raise done
+
+    async def _collected(
+        self, request: web.Request, view: SuspensionView, reader: Person, typed: Typed, *, takes_back: bool
+    ) -> tuple[tuple[Verdict, str | None], Verified | None]:
+        """The answer, and how the person has shown that it is theirs. Raises ``InvalidForm`` for what is missing of
+        both at once; a code counts as tried only with a whole answer."""
+        try:
+            answer = _taken_back(typed) if takes_back else chosen(view, typed)
+        except InvalidForm as error:
+            missing = self._verification.missing(request, view, reader, typed)
+            raise InvalidForm({**error.fields, **missing}) from None
+        return answer, await self._verification.check(request, view, reader, typed)
 
     async def _open(self, token: str) -> tuple[SuspensionView, Person, TryAgain | None]:
         """The approval that a link is for, its person, and why nobody can say now whether they are still there.
@@ -139,6 +170,7 @@ class Pages:
         *,
         error: Exception | None = None,
         typed: Typed | None = None,
+        verified: Verified | None = None,
     ) -> web.Response:
         answer, trouble = None, None
         if error is not None:
@@ -156,6 +188,9 @@ class Pages:
             action=path,
             back=f"{path}/{_BACK}",
             taken_back=request.query.get("taken") == "back" and error is None,
+            verify=self._verification.asked(
+                request, view, reader, token, done=verified, error=trouble.fields.get(CODE) if trouble else None
+            ),
             digest=digest.hex(),
             proof=self._forms.proof(nonce, token, digest.hex()),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from aiohttp import web
@@ -18,10 +18,13 @@ from bot.web.drawing import policy
 from bot.web.errors import FAULT, Answer, answer_to, answer_to_status, sentence
 from bot.web.health import Check, Health
 from bot.web.pages import Pages
+from bot.web.verification import Verification
 from flows.clock import Clock
+from flows.delegation import Delegation
 from flows.engine import Engine
 from flows.errors import InvalidForm, Refused
 from flows.links import Keyring
+from flows.people import Person
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +50,21 @@ def web_app(
     tokens: Tokens,
     clock: Clock,
     public_url: str,
+    verification: Verification,
+    on_delegated: Callable[[Delegation, Person | None], None] | None = None,
     checks: Mapping[str, Check] = _NO_CHECKS,
     routes: Iterable[web.AbstractRouteDef] = (),
 ) -> web.Application:
-    """The application. ``checks`` is what ``/readyz`` asks, by name; ``routes`` are mounted besides (Slack's events).
+    """The application. ``verification`` is what personal pages ask for beyond their links; ``checks`` is what ``/readyz`` asks, by name; ``routes`` are mounted besides (Slack's events).
+    ``on_delegated`` hears of approvals that were handed over through the API, and of ends, with who has ended them.
 
     Whoever runs it keeps the access log off: a link's address is as good as its person's signature.
     """
-    pages = Pages(engine, people, links, keyring, clock, public_url)
+    pages = Pages(engine, people, links, keyring, clock, public_url, verification)
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_answering(pages)])
     app.on_response_prepare.append(_harden)
     callbacks = Callbacks(engine, links, keyring, clock, public_url)
-    api = Api(engine, people, tokens, links)
+    api = Api(engine, people, tokens, links, on_delegated)
     app.add_routes([*pages.routes(), *callbacks.routes(), *api.routes(), *Health(checks).routes(), *routes])
     return app
 

@@ -1,4 +1,4 @@
-"""Takes the README's pictures from the demo itself, in Chromium: ``python docs/pictures/make.py``.
+"""Takes the pictures of the README and of these pages from the demo itself, in Chromium: ``python docs/pictures/make.py``.
 
 Run it after a change of what people see, look at the pictures, and commit them with the change. It wants Chromium, and
 the fonts Inter and Noto Color Emoji (Debian: chromium, fonts-inter, fonts-noto-color-emoji).
@@ -36,9 +36,14 @@ async def main() -> None:
         await _start(desk, demo, "ann", "vacation", "Vacation request")
         await _start(desk, demo, "ann", "notify_approvers", "Approval by mail, announced in Slack")
         await _card(desk, demo)
+        await _thread(desk, demo)
+        await _explain(desk, demo)
         await _demo(browser, demo)
+        await _home(browser, demo)
+        await _request(desk, demo)
         await _modal(await _tab(browser, width=1900, height=860), demo)
         cats, bobs = await _link(desk, demo, "cat"), await _mail(desk, demo)
+        await _mail(await _tab(browser, width=1440, height=860, dark=True), demo, name="mail-dark")
         await _approve(desk, cats)
         await _pages(browser, bobs)
         await browser.close()
@@ -47,11 +52,11 @@ async def main() -> None:
         sys.stdout.write(f"{picture.name:16} {size / 1024:6.0f} KiB{'  too large' if size > LARGEST else ''}\n")
 
 
-async def _tab(browser: Browser, *, width: int, height: int, scale: float = 2) -> Page:
+async def _tab(browser: Browser, *, width: int, height: int, scale: float = 2, dark: bool = False) -> Page:
     context = await browser.new_context(
         viewport={"width": width, "height": height},
         device_scale_factor=scale,
-        color_scheme="light",
+        color_scheme="dark" if dark else "light",
         locale="en-GB",
         timezone_id="Europe/Berlin",
     )
@@ -80,6 +85,54 @@ async def _card(page: Page, demo: Stage) -> None:
     await page.mouse.move(0, 0)
     box = await _box(card)
     await _take(page, "card", {**box, "width": min(box["width"], 640)})
+
+
+async def _thread(page: Page, demo: Stage) -> None:
+    """What the card's thread says of that decision."""
+    await _open(page, demo, **{"as": "cat", "open": "releases"})
+    card = page.locator(".message", has_text="Release 1.4.0 to production?").first
+    await card.locator("[data-action=replies]").click()
+    thread = page.get_by_role("region", name="Thread")
+    await thread.get_by_text("approved").first.wait_for()
+    await page.mouse.move(0, 0)
+    await _take(page, "thread", await _box(thread))
+
+
+async def _explain(page: Page, demo: Stage) -> None:
+    """Why the card is there, for somebody who is asked."""
+    await _open(page, demo, **{"as": "cat", "open": "releases"})
+    card = page.locator(".message", has_text="Release 1.4.0 to production?").first
+    await card.get_by_label("More actions").click()
+    await card.get_by_role("button", name="Explain").click()
+    modal = page.get_by_role("dialog")
+    await modal.get_by_text("Why you see this").wait_for()
+    await _take(page, "explain", _around(await _box(modal), 12))
+    await modal.get_by_role("button", name="Close").first.click()
+    await modal.wait_for(state="detached")
+
+
+async def _home(browser: Browser, demo: Stage) -> None:
+    """An inbox: something that waits, and something that was decided."""
+    page = await _tab(browser, width=1180, height=900, scale=1.5)
+    await _open(page, demo, **{"as": "bob", "open": "home"})
+    home = page.locator(".home")
+    await home.get_by_role("heading", name="Waiting for you").wait_for()
+    await home.get_by_text("asks for vacation").wait_for()
+    await page.mouse.move(0, 0)
+    box = await _box(home)
+    await _take(page, "home", {**box, "width": min(box["width"], 760)})
+
+
+async def _request(page: Page, demo: Stage) -> None:
+    """What Ann sees of her own request."""
+    await _open(page, demo, **{"as": "ann", "open": "dm"})
+    message = page.locator(
+        ".message", has_text="You asked for this", has=page.get_by_role("button", name="Nudge")
+    ).first
+    await message.wait_for()
+    await page.mouse.move(0, 0)
+    box = await _box(message)
+    await _take(page, "request", {**box, "width": min(box["width"], 640)})
 
 
 async def _demo(browser: Browser, demo: Stage) -> None:
@@ -120,14 +173,14 @@ async def _approve(page: Page, link: str) -> None:
     await page.get_by_text("You approved this").wait_for()
 
 
-async def _mail(page: Page, demo: Stage) -> str:
+async def _mail(page: Page, demo: Stage, *, name: str = "mail") -> str:
     """Returns the personal link in it."""
     address = await _link(page, demo, "bob")
     letter = page.frame_locator("iframe")
     # The frame is as high as the window; the picture ends where the mail does.
-    end = await _box(letter.locator("body > div"))
+    end = await _box(letter.locator(".paper"))
     frame = await _box(page.locator(".letter"))
-    await _take(page, "mail", {**frame, "height": end["y"] + end["height"] + 24 - frame["y"]})
+    await _take(page, name, {**frame, "height": end["y"] + end["height"] + 24 - frame["y"]})
     return address
 
 

@@ -36,6 +36,8 @@ def _asked(part: Part) -> Iterator[Finding]:
     if isinstance(wait, Approval):
         yield from _handles(wait.approvers, (*loc, "approvers"))
         yield from _handles(wait.veto, (*loc, "veto"))
+        for index, later in enumerate(wait.escalate):
+            yield from _handles(later.to, (*loc, "escalate", index, "to"))
         if isinstance(wait.quorum, int | str):
             yield from _quorum(wait, loc)
         else:

@@ -17,7 +17,7 @@ from flows.checks.written import Block, Part, Written
 Reason = tuple[str, str | None]
 """Why not, and what to write instead."""
 
-_SENDS_LINKS = ("slack.request_approval", "gmail.request_approval")
+_SENDS_LINKS = ("slack.request_approval", "gmail.request_approval", "mail.request_approval")
 
 # What comes after what, where two of them are of the same step or of the flow.
 _ORDER = {"steps": 0, "on_open": 1, "on_reject": 2, "on_timeout": 2, "on_error": 3, "finally": 4}

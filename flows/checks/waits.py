@@ -7,8 +7,10 @@ from datetime import datetime
 
 from pydantic_core import PydanticCustomError
 
+from flows import calendars
 from flows.checks.scope import Scope, sends_links
 from flows.checks.written import Part
+from flows.definition import WorkingHours
 from flows.durations import parse_duration
 from flows.fields import Unacceptable, UrlField
 from flows.fields.json_schema import check_schema
@@ -27,6 +29,9 @@ def check_waits(scope: Scope) -> Iterator[Finding]:
             yield Finding(
                 (*loc, "uses"), "sends the links of its own wait, and has none", "add 'approval', 'hold' or 'callback'"
             )
+        step = part.model
+        if step is not None and step.wait is not None and step.wait.working_hours is not None:
+            yield from _hours(step.wait.working_hours, (*loc, str(part.waits), "working_hours"))
         if part.waits == "callback":
             yield from _callback(part.wait, (*loc, "callback"))
         if isinstance(raw.get("delay"), str):
@@ -34,6 +39,13 @@ def check_waits(scope: Scope) -> Iterator[Finding]:
         repeat = raw.get("repeat")
         if isinstance(repeat, Mapping) and isinstance(repeat.get("delay"), str):
             yield from time(repeat["delay"], (*loc, "repeat", "delay"), instants=False)
+
+
+def _hours(hours: WorkingHours, loc: Loc) -> Iterator[Finding]:
+    try:
+        calendars.check(hours)
+    except calendars.NoWorkingTime as error:
+        yield Finding(loc, str(error))
 
 
 def unwaited(part: Part) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 
+from flows.delegation import Delegation
 from flows.people import Person, PersonId
 from flows.plan import Plan
 
@@ -32,6 +33,23 @@ class Kept:
         self._keeps_people = with_people
         self._people_change = False
         self._heads: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
+        self._delegations: tuple[Delegation, ...] | None = None
+        self._delegations_change = False
+
+    @property
+    def delegations(self) -> tuple[Delegation, ...] | None:
+        """All delegations that were not ended, where they are kept."""
+        return self._delegations
+
+    def keep_delegations(self, found: tuple[Delegation, ...]) -> None:
+        """Keep those that were just read, unless this very transaction may have changed them."""
+        if self._keeps_people and not self._delegations_change:
+            self._delegations = found
+
+    def delegations_change(self) -> None:
+        """They are being changed: keep none until the transaction has ended, whichever way."""
+        self._delegations_change = True
+        self._delegations = None
 
     def head(self, run: int, seq: int) -> bytes | None:
         """The hash of the run's ledger entry ``seq``, where that is kept."""
@@ -75,6 +93,7 @@ class Kept:
     def begin(self) -> None:
         """A transaction begins: what is in the database is what was committed."""
         self._people_change = False
+        self._delegations_change = False
 
 
 def pin(connection: sqlite3.Connection, plan: Plan) -> int:

@@ -6,7 +6,7 @@ A handle's row is that of its ``identity``: all the spellings of a mailbox are o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from flows.handles import identity
@@ -54,9 +54,47 @@ def hand_over(connection: Connection, handle: str, holder: Person, to: PersonId)
         update(connection, replace(holder, email=None))
 
 
-def are_two(slack: str | None, other: str | None) -> bool:
-    """Whether these are two users of Slack. Nobody becomes another user; they may come to belong to another workspace."""
-    return slack is not None and other is not None and slack.rpartition("/")[2] != other.rpartition("/")[2]
+def slack_ids(connection: Connection, person: PersonId) -> tuple[str, ...]:
+    """Their Slack ids (``T.../U...``), one for each workspace that they were seen in."""
+    rows = connection.execute(
+        "SELECT handle FROM handles WHERE person = ? AND handle GLOB '[TE]*/[UW]*' ORDER BY handle", (person,)
+    )
+    return tuple(row[0] for row in rows)
+
+
+def addresses(connection: Connection, person: PersonId) -> tuple[str, ...]:
+    """Their mail addresses, without tags."""
+    rows = connection.execute(
+        "SELECT handle FROM handles WHERE person = ? AND handle LIKE '%@%' ORDER BY handle", (person,)
+    )
+    return tuple(row[0] for row in rows)
+
+
+def are_two(connection: Connection, one: Person, slack: str | None, same: Collection[PersonId] = ()) -> bool:
+    """Whether somebody is another human than the user ``slack``.
+
+    In one workspace, nobody is two users. A user of another workspace is the same human where the directory says so
+    (``same``), or where the user's id is the same: they have come to belong to another workspace of their organisation.
+    """
+    if slack is None or one.slack is None:
+        return False
+    team, _, user = slack.rpartition("/")
+    accounts = [tuple(account.rpartition("/")[::2]) for account in {one.slack, *slack_ids(connection, one.id)}]
+    if any(theirs == user for _, theirs in accounts):
+        return False
+    return one.id not in same or any(of == team for of, _ in accounts)
+
+
+def described(before: Person | None, who: Person, teams: Collection[str]) -> Person:
+    """What is kept of a person: what ``who`` says, unless they are known by another account in one of ``teams``."""
+    if before is None:
+        return who
+    team, _, user = (before.slack or "").rpartition("/")
+    if who.slack is None or team not in teams or user == who.slack.rpartition("/")[2]:
+        kept = Person(before.id, who.name, who.email or before.email, who.slack or before.slack, who.tz or before.tz)
+    else:
+        kept = Person(before.id, before.name, before.email or who.email, before.slack, before.tz or who.tz)
+    return kept
 
 
 def update(connection: Connection, who: Person) -> None:
@@ -74,10 +112,18 @@ def merge(connection: Connection, kept: PersonId, gone: PersonId) -> None:
     connection.execute("UPDATE tokens SET person = ? WHERE person = ?", (kept, gone))
     connection.execute("UPDATE cards SET person = ? WHERE person = ?", (kept, gone))
     connection.execute("UPDATE effects SET person = ? WHERE person = ?", (kept, gone))
-    # Two mails to one human would carry the same key: one of them is enough. Only mails name a person and no card.
+    # What waits for a digest comes with the one that is left; of two threads about the same, one goes on.
+    connection.execute(
+        "UPDATE digests SET due = (SELECT min(due) FROM digests WHERE person IN (?1, ?2)) WHERE person = ?1",
+        (kept, gone),
+    )
+    for table in ("mail_threads", "digests", "digest_items"):
+        connection.execute(f"UPDATE OR IGNORE {table} SET person = ? WHERE person = ?", (kept, gone))
+        connection.execute(f"DELETE FROM {table} WHERE person = ?", (gone,))
+    # Two mails to one human would carry the same key: one of them is enough. Timers and notes that name one likewise.
     connection.execute(
         "DELETE FROM effects WHERE person = ?1 AND card IS NULL AND id NOT IN "
-        "(SELECT min(id) FROM effects WHERE person = ?1 AND card IS NULL GROUP BY run, path, round, n)",
+        "(SELECT min(id) FROM effects WHERE person = ?1 AND card IS NULL GROUP BY run, path, round, n, kind, attempt, payload)",
         (kept,),
     )
     connection.execute("UPDATE runs SET paused_by = ? WHERE paused_by = ?", (kept, gone))
@@ -98,7 +144,7 @@ def concerned(connection: Connection, person: PersonId) -> list[int]:
         "SELECT id FROM runs WHERE requester = ?1 AND outcome IS NULL "
         "UNION SELECT run FROM seats WHERE who = ?1 "
         "UNION SELECT d.run FROM decisions d JOIN suspensions s ON s.run = d.run AND s.n = d.n "
-        "WHERE d.person = ?1 AND s.how IS NULL",
+        "WHERE (d.person = ?1 OR d.acted = ?1) AND s.how IS NULL",
         (person,),
     )
     return [row[0] for row in rows]

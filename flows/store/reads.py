@@ -6,16 +6,18 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from flows import opening
 from flows.context import Brief, context
+from flows.delegation import Delegation, delegates, principals
 from flows.effects import Leased, PerformAction
 from flows.ids import Ids
 from flows.instants import from_ms
 from flows.people import PersonId
 from flows.plan import Plan
-from flows.run import Early, Kind, Path, Run, StepState, Suspension, Verdict
-from flows.store import outbox
+from flows.run import Early, Kind, Outcome, Path, Run, RunId, StepState, Suspension, Verdict
+from flows.store import delegations, outbox
 from flows.store.kept import Kept
 from flows.store.rows import EARLY, SUSPENSION, VERDICTS, early_of, suspension_of
 from flows.store.slices import (
@@ -23,6 +25,7 @@ from flows.store.slices import (
     load_decisions,
     load_known,
     load_people,
+    load_questions,
     load_run,
     load_some_steps,
     load_step,
@@ -51,20 +54,44 @@ class CardView:
     person: PersonId | None
     posted: str | None
     ts: str | None
+    team: str | None = None
+    """The workspace that it is in, or that its channel is in; None where nobody has said."""
+    told: int = 0
+    """The place of the newest decision that the card's thread tells of."""
+    plain: bool = False
+    """Whether it is to be drawn as plainly as can be, because the card itself was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCard:
+    """The requester's one message of a run: what it shows, whose it is, and where it was posted (if it was)."""
+
+    view: RunView
+    version: int
+    person: PersonId
+    posted: str | None
+    ts: str | None
 
 
 def suspension_view(
-    connection: Connection, kept: Kept, run_id: int, n: int, *, reader: PersonId | None = None
+    connection: Connection,
+    kept: Kept,
+    run_id: int,
+    n: int,
+    *,
+    reader: PersonId | None = None,
+    now: datetime | None = None,
 ) -> SuspensionView | None:
     """One suspension, or None where there is no such one.
 
-    ``reader`` is somebody whom it is shown to: asked as a member of a group, they are not in it otherwise.
+    ``reader`` is somebody whom it is shown to: asked as a member of a group, they are not in it otherwise. Who stands in
+    for whom is told as it is ``now``, where that is given.
     """
     suspension = load_suspension(connection, run_id, n)
     if suspension is None:
         return None
     plan, run = load_run(connection, kept, run_id)
-    return _view(connection, kept, plan, run, suspension, reader)
+    return _view(connection, kept, plan, run, suspension, reader, now)
 
 
 MOST = 1_000
@@ -87,7 +114,8 @@ def run_view(connection: Connection, kept: Kept, run_id: int, *, most: int = MOS
     steps = load_some_steps(connection, run_id, most + 1)
     cut = len(steps) > most or len(rows) == most
     shown = dict(list(steps.items())[:most])
-    return RunView(plan, run, shown, suspensions, people, troubled(connection, run_id), cut)
+    again = resubmitted(connection, run)
+    return RunView(plan, run, shown, suspensions, people, troubled(connection, run_id), cut, again)
 
 
 def waiting(
@@ -162,26 +190,63 @@ def is_open(connection: Connection, run_id: int, path: Path, round_: int) -> boo
     return row is not None
 
 
+_LOOKED_BACK = 20_000  # runs among which those of one flow are looked for, the newest first
+
+
+def runs_of(connection: Connection, flow: str, *, limit: int) -> list[int]:
+    """The newest runs of a flow."""
+    rows = connection.execute(
+        "SELECT r.id FROM runs r JOIN definitions d ON d.id = r.definition "
+        "WHERE d.flow = ? AND r.id > (SELECT coalesce(max(id), 0) FROM runs) - ? ORDER BY r.id DESC LIMIT ?",
+        (flow, _LOOKED_BACK, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def groups_waiting(connection: Connection) -> list[str]:
     """The groups that are asked by suspensions which are open now."""
     # In SQLite's order every text comes after every number, so this reads the groups' part of the index only.
     return [row[0] for row in connection.execute("SELECT DISTINCT who FROM seats WHERE who >= ''")]
 
 
-def card_view(connection: Connection, kept: Kept, leased: Leased) -> CardView | None:
-    """What a ``SyncCard`` is about, or None where the effect is gone."""
+SHOWN = 20
+"""Suspensions of a run, and steps, that its requester's message is drawn from."""
+
+
+def card_view(
+    connection: Connection, kept: Kept, leased: Leased, now: datetime | None = None
+) -> CardView | RequestCard | None:
+    """What a ``SyncCard`` is about, or None where the effect is gone. A card with n = 0 is the requester's."""
     if outbox.get(connection, leased.id) is None:
         return None
     row = connection.execute(
-        "SELECT run, n, wanted, channel, person, posted, ts FROM cards WHERE id = ?", (leased.card,)
+        "SELECT run, n, wanted, channel, person, posted, ts, team, told FROM cards WHERE id = ?", (leased.card,)
     ).fetchone()
     if row is None:
         return None
-    run_id, n, wanted, channel, person, posted, ts = row
-    view = suspension_view(connection, kept, run_id, n, reader=person)
+    run_id, n, wanted, channel, person, posted, ts, team, told = row
+    if n == 0:
+        return RequestCard(run_view(connection, kept, run_id, most=SHOWN), wanted, person, posted, ts)
+    view = suspension_view(connection, kept, run_id, n, reader=person, now=now)
     if view is None:
         return None
-    return CardView(view, wanted, channel, person, posted, ts)
+    return CardView(view, wanted, channel, person, posted, ts, team, told or 0)
+
+
+def request_place(connection: Connection, run_id: int) -> tuple[str, str] | None:
+    """Where the requester's message of a run is: channel and ts; None where there is none."""
+    row: tuple[str, str] | None = connection.execute(
+        "SELECT posted, ts FROM cards WHERE run = ? AND n = 0 AND ts IS NOT NULL", (run_id,)
+    ).fetchone()
+    return row
+
+
+def place_of(connection: Connection, run_id: int, n: int, person: PersonId) -> tuple[str, str] | None:
+    """Where the card is that only this person sees: channel and ts; None where there is none."""
+    row: tuple[str, str] | None = connection.execute(
+        "SELECT posted, ts FROM cards WHERE run = ? AND n = ? AND person = ? AND ts IS NOT NULL", (run_id, n, person)
+    ).fetchone()
+    return row
 
 
 def progress(connection: Connection, run_id: int, n: int) -> tuple[int, int] | None:
@@ -196,11 +261,41 @@ def progress(connection: Connection, run_id: int, n: int) -> tuple[int, int] | N
     return yes, row[0]
 
 
+def settles_at(connection: Connection, run_id: int, n: int) -> datetime | None:
+    """Until when what completes a suspension can still be undone; None where nothing does, or it is closed."""
+    suspension = load_suspension(connection, run_id, n)
+    return suspension.clocks.settles_at if suspension is not None and suspension.closing is None else None
+
+
 def cards_of(connection: Connection, run_id: int, n: int) -> list[tuple[str, str]]:
     """Where the cards of a suspension are: channel and ts of those that were posted."""
     return connection.execute(
         "SELECT posted, ts FROM cards WHERE run = ? AND n = ? AND ts IS NOT NULL", (run_id, n)
     ).fetchall()
+
+
+def card_at(connection: Connection, posted: str, ts: str) -> tuple[int, int] | None:
+    """Which card is at that place: its run and suspension, 0 for the requester's message; None where none is."""
+    row: tuple[int, int] | None = connection.execute(
+        "SELECT run, n FROM cards WHERE ts = ? AND posted = ?", (ts, posted)
+    ).fetchone()
+    return row
+
+
+def requester_of(connection: Connection, run_id: int) -> PersonId | None:
+    """Who started a run; None where there is none."""
+    row = connection.execute("SELECT requester FROM runs WHERE id = ?", (run_id,)).fetchone()
+    return None if row is None else row[0]
+
+
+def card_teams(connection: Connection, run_id: int, n: int) -> dict[str, str]:
+    """The workspaces of the channels that cards of a suspension are in, by channel id, where they are known."""
+    return dict(
+        connection.execute(
+            "SELECT posted, team FROM cards WHERE run = ? AND n = ? AND posted IS NOT NULL AND team IS NOT NULL",
+            (run_id, n),
+        ).fetchall()
+    )
 
 
 def brief(connection: Connection, kept: Kept, leased: Leased) -> tuple[Leased, Brief] | None:
@@ -218,7 +313,7 @@ def brief(connection: Connection, kept: Kept, leased: Leased) -> tuple[Leased, B
         return None
     persons = {run.requester}
     for answer in known.answers.values():
-        persons.update(decision.person for decision in answer.decisions)
+        persons.update(one for decision in answer.decisions for one in (decision.person, decision.human))
     woken = None if mine.woken is None else load_callback(connection, run.id, mine.woken)
     known = replace(known, people=load_people(connection, kept, persons), woken=woken)
     secrets: dict[str, bytes] = {}
@@ -258,6 +353,7 @@ def _view(
     run: Run,
     suspension: Suspension,
     reader: PersonId | None = None,
+    now: datetime | None = None,
 ) -> SuspensionView:
     decisions = load_decisions(connection, run.id, suspension.n)
     closing = suspension.closing
@@ -265,6 +361,7 @@ def _view(
         run.requester,
         *suspension.approvers.people,
         *(decision.person for decision in decisions),
+        *(decision.by for decision in decisions if decision.by is not None),
         *(closing.by if closing else ()),
         *(() if run.paused is None else (run.paused.by,)),
         *(seat for seat in (suspension.terms.veto if suspension.terms else ()) if isinstance(seat, int)),
@@ -275,7 +372,49 @@ def _view(
     if scope is not None:
         holder = load_step(connection, run.id, ".".join(suspension.path.split(".")[: scope.count(".") + 1]))
         inputs = holder.context if holder is not None else {}
-    callback = (
-        load_callback(connection, run.id, suspension.n) if suspension.kind in (Kind.CALLBACK, Kind.RERUN) else None
+    if suspension.kind in (Kind.CALLBACK, Kind.RERUN):
+        callback = load_callback(connection, run.id, suspension.n)
+        return SuspensionView(
+            plan, run, suspension, decisions, load_people(connection, kept, persons), inputs, callback
+        )
+    questions = load_questions(connection, run.id, suspension.n)
+    persons |= {who for one in questions for who in (one.person, one.answered_by) if who is not None}
+    standing_in = _standing_in(connection, kept, run, suspension, reader, now) if closing is None else ()
+    persons |= {who for one in standing_in for who in (one.person, one.delegate)}
+    people = load_people(connection, kept, persons)
+    return SuspensionView(
+        plan,
+        run,
+        suspension,
+        decisions,
+        people,
+        inputs,
+        questions=questions,
+        delegations=standing_in,
+        resubmitted=resubmitted(connection, run),
     )
-    return SuspensionView(plan, run, suspension, decisions, load_people(connection, kept, persons), inputs, callback)
+
+
+def resubmitted(connection: Connection, run: Run) -> RunId | None:
+    """The newest run that asks anew for what this one, which has ended, was refused."""
+    if run.ending is None or run.ending.outcome is Outcome.SUCCEEDED:
+        return None
+    row = connection.execute(
+        "SELECT max(id) FROM runs WHERE json_extract(more, '$.resubmits') = ?", (run.id,)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def _standing_in(
+    connection: Connection, kept: Kept, run: Run, suspension: Suspension, reader: PersonId | None, now: datetime | None
+) -> tuple[Delegation, ...]:
+    """Who stands in for somebody who is asked by name, and for whom its reader does."""
+    if now is None:
+        return ()
+    found = [one for one in delegations.in_force(connection, kept) if one.holds(run.flow, now)]
+    if not found:
+        return ()
+    named = {*suspension.approvers.people, *(suspension.terms.veto if suspension.terms else ())}
+    through = {who for person in named if isinstance(person, int) for who in (person, *delegates(found, person))}
+    mine = {reader, *(principals(found, reader) if reader is not None else ())}
+    return tuple(one for one in found if one.person in through or (one.delegate in mine and one.person in mine))

@@ -7,14 +7,17 @@ from typing import Any, Final, TypeVar
 
 from pydantic_core import from_json, to_json
 
-from flows.effects import Lane
+from flows.delegation import Delegation
+from flows.effects import Lane, Note
 from flows.instants import from_ms, to_ms
 from flows.people import Memberships, Person, Roster
 from flows.rules import Terms
 from flows.run import (
+    NO_CLOCKS,
     NOTHING,
     Approvers,
     Callback,
+    Clocks,
     Close,
     Closing,
     Decision,
@@ -23,14 +26,17 @@ from flows.run import (
     Ending,
     Inside,
     Kind,
+    Later,
     Outcome,
     Paused,
     Place,
+    Question,
     Run,
     StepRun,
     StepState,
     Stop,
     Suspension,
+    Timer,
     Verdict,
 )
 
@@ -80,6 +86,19 @@ CLOSES = _Codes(
     ]
 )
 PLACES = _Codes([Place.HELD, Place.WANTED, Place.FREE])
+TIMERS = _Codes([Timer.DUE, Timer.REMIND, Timer.ESCALATE, Timer.SETTLE, Timer.WAKE, Timer.RESTART])
+NOTES = _Codes(
+    [
+        Note.REMINDER,
+        Note.NUDGE,
+        Note.WOKEN,
+        Note.QUESTION,
+        Note.ANSWER,
+        Note.ESCALATED,
+        Note.REASSIGNED,
+        Note.DROPPED,
+    ]
+)
 LANES = _Codes([Lane.ENGINE, Lane.PEOPLE, Lane.MESSAGES, Lane.ACTIONS])
 
 OPEN_STATES: Final = tuple(number for state, number in STATES.items() if not state.ended)
@@ -113,9 +132,9 @@ def _instant(milliseconds: int | None) -> datetime | None:
 
 RUN = (
     "id, requester, inputs, roster, started_at, acting, waiting, suspensions, version, outcome, ended_at, reason, "
-    "ended_by, stop, paused_by, paused_at, place, supersede, outputs"
+    "ended_by, paused_by, paused_at, place, supersede, more"
 )
-MOVING = "requester, roster, acting, waiting, suspensions, version, stop, paused_by, paused_at, place, outputs"
+MOVING = "requester, roster, acting, waiting, suspensions, version, paused_by, paused_at, place, more"
 """What any transition may change of a run."""
 
 
@@ -136,12 +155,11 @@ def run_row(run: Run) -> tuple[Any, ...]:
         to_ms(ending.at) if ending else None,
         ending.reason if ending else None,
         dump(ending.by) if ending else None,
-        _stop_text(run.stop),
         run.paused.by if run.paused else None,
         to_ms(run.paused.at) if run.paused else None,
         PLACES[run.place] if run.place else None,
         run.supersede,
-        dump(dict(run.outputs)),
+        _more_of_run(run),
     )
 
 
@@ -155,11 +173,10 @@ def run_update(run: Run) -> tuple[Any, ...]:
         run.waiting,
         run.suspensions,
         run.version,
-        _stop_text(run.stop),
         run.paused.by if run.paused else None,
         to_ms(run.paused.at) if run.paused else None,
         PLACES[run.place] if run.place else None,
-        dump(dict(run.outputs)),
+        _more_of_run(run),
     )
     if ending is None:
         return moving
@@ -170,7 +187,8 @@ def run_of(row: tuple[Any, ...], flow: str) -> Run:
     (id_, requester, inputs, roster, started, acting, waiting, suspensions, version, outcome, ended, reason, by) = row[
         :13
     ]
-    (stop, paused_by, paused_at, place, supersede, outputs) = row[13:]
+    (paused_by, paused_at, place, supersede, text) = row[13:]
+    more = NOTHING if text is None else from_json(text)
     return Run(
         id_,
         flow,
@@ -183,16 +201,25 @@ def run_of(row: tuple[Any, ...], flow: str) -> Run:
         suspensions,
         version,
         None if outcome is None else Ending(OUTCOMES.members[outcome], from_ms(ended), reason, tuple(load(by) or ())),
-        None if stop is None else _stop(load(stop)),
+        _stop(more["stop"]) if "stop" in more else None,
         None if paused_by is None else Paused(paused_by, from_ms(paused_at)),
         None if place is None else PLACES.members[place],
         supersede,
-        load(outputs) or NOTHING,
+        more.get("outputs", NOTHING),
+        more.get("resubmits"),
     )
 
 
-def _stop_text(stop: Stop | None) -> str | None:
-    return None if stop is None else to_json(_stop_row(stop)).decode()
+def _more_of_run(run: Run) -> str | None:
+    """What few runs have, as JSON."""
+    more: dict[str, Any] = {}
+    if run.stop is not None:
+        more["stop"] = _stop_row(run.stop)
+    if run.outputs:
+        more["outputs"] = dict(run.outputs)
+    if run.resubmits is not None:
+        more["resubmits"] = run.resubmits
+    return to_json(more).decode() if more else None
 
 
 def _stop_row(stop: Stop) -> list[Any]:
@@ -206,22 +233,24 @@ def _stop(row: list[Any]) -> Stop:
 
 def _roster_text(roster: Roster) -> str:
     people, groups, gaps = (dict(part) or None for part in (roster.people, roster.groups, roster.gaps))
-    return to_json([to_ms(roster.read_at), people, groups, gaps]).decode()
+    named = [dict(roster.named)] if roster.named else []
+    return to_json([to_ms(roster.read_at), people, groups, gaps, *named]).decode()
 
 
 def _roster(text: str) -> Roster:
-    read_at, people, groups, gaps = from_json(text)
+    read_at, people, groups, gaps, *named = from_json(text)
     return Roster(
         from_ms(read_at),
         people or NOTHING,
         {handle: tuple(members) for handle, members in (groups or NOTHING).items()},
         gaps or NOTHING,
+        named[0] if named else NOTHING,
     )
 
 
 # -- step runs ------------------------------------------------------------------------------------------------
 
-STEP = "path, state, round, attempt, suspension, output, error, inside, context, woken"
+STEP = "path, state, round, attempt, suspension, output, error, more"
 
 
 def step_row(step: StepRun) -> tuple[Any, ...]:
@@ -233,14 +262,13 @@ def step_row(step: StepRun) -> tuple[Any, ...]:
         step.suspension,
         dump_output(step.output),
         step.error,
-        None if step.inside is None else _inside_text(step.inside),
-        dump_output(step.context),
-        step.woken,
+        _more_of_step(step),
     )
 
 
 def step_of(row: tuple[Any, ...]) -> StepRun:
-    path, state, round_, attempt, suspension, output, error, within, context, woken = row
+    path, state, round_, attempt, suspension, output, error, text = row
+    more = NOTHING if text is None else from_json(text)
     return StepRun(
         path,
         STATES.members[state],
@@ -249,15 +277,27 @@ def step_of(row: tuple[Any, ...]) -> StepRun:
         suspension,
         load(output),
         error,
-        None if within is None else _inside(load(within)),
-        load(context),
-        woken,
+        _inside(more["inside"]) if "inside" in more else None,
+        more.get("context"),
+        more.get("woken"),
     )
 
 
-def _inside_text(inside: Inside) -> str:
+def _more_of_step(step: StepRun) -> str | None:
+    """What few step runs have, as JSON."""
+    more: dict[str, Any] = {}
+    if step.inside is not None:
+        more["inside"] = _inside_row(step.inside)
+    if step.context is not None:
+        more["context"] = step.context
+    if step.woken is not None:
+        more["woken"] = step.woken
+    return to_json(more).decode() if more else None
+
+
+def _inside_row(inside: Inside) -> list[Any]:
     row = [inside.total, inside.next, inside.active, inside.branch, inside.handling]
-    return to_json([*row, _stop_row(inside.stop)] if inside.stop else row).decode()
+    return [*row, _stop_row(inside.stop)] if inside.stop else row
 
 
 def _inside(row: list[Any]) -> Inside:
@@ -269,7 +309,7 @@ def _inside(row: list[Any]) -> Inside:
 
 SUSPENSION = (
     "n, path, kind, round, ordinal, opened_at, due, ask, show, defaults, people, groups, gaps, needed, digest, "
-    "generation, how, closed_at, closed_by, closed_reason, closed_option, texts, terms, spec"
+    "generation, how, closed_at, closed_by, closed_reason, closed_option, more"
 )
 
 
@@ -293,9 +333,7 @@ def suspension_row(suspension: Suspension) -> tuple[Any, ...]:
         suspension.digest or None,
         suspension.generation,
         *(closing_row(closing) if closing else (None, None, None, None, None)),
-        dump(dict(suspension.texts)),
-        dump(suspension.terms.to_json()) if suspension.terms else None,
-        None if suspension.spec is None else to_json(dict(suspension.spec)).decode(),
+        _more_of_suspension(suspension),
     )
 
 
@@ -307,7 +345,7 @@ def closing_row(closing: Closing) -> tuple[Any, ...]:
 def suspension_of(row: tuple[Any, ...]) -> Suspension:
     (n, path, kind, round_, ordinal, opened, due, ask, show, defaults) = row[:10]
     (people, groups, gaps, needed, digest, generation, how, closed, by, reason, option) = row[10:21]
-    (texts, terms, spec) = row[21:]
+    more = NOTHING if row[21] is None else from_json(row[21])
     return Suspension(
         n,
         path,
@@ -326,15 +364,65 @@ def suspension_of(row: tuple[Any, ...]) -> Suspension:
         digest or b"",
         generation,
         None if how is None else Closing(CLOSES.members[how], from_ms(closed), tuple(load(by) or ()), reason, option),
-        load(texts) or NOTHING,
-        None if terms is None else Terms.from_json(load(terms)),
-        load(spec),
+        more.get("texts", NOTHING),
+        Terms.from_json(more["terms"]) if "terms" in more else None,
+        more.get("spec"),
+        _clocks(more["clocks"]) if "clocks" in more else NO_CLOCKS,
+    )
+
+
+def _more_of_suspension(suspension: Suspension) -> str | None:
+    """What few suspensions have, as JSON."""
+    more: dict[str, Any] = {}
+    if suspension.texts:
+        more["texts"] = dict(suspension.texts)
+    if suspension.terms is not None:
+        more["terms"] = suspension.terms.to_json()
+    if suspension.spec is not None:
+        more["spec"] = dict(suspension.spec)
+    if suspension.clocks != NO_CLOCKS:
+        more["clocks"] = _clocks_row(suspension.clocks)
+    return to_json(more).decode() if more else None
+
+
+def _clocks_row(clocks: Clocks) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "stopped_at": _ms(clocks.stopped_at),
+        "settles_at": _ms(clocks.settles_at),
+        "reminded": clocks.reminded,
+        "escalated": clocks.escalated,
+        "nudged_at": _ms(clocks.nudged_at),
+        "snoozed": {str(person): to_ms(until) for person, until in clocks.snoozed.items()},
+        "later": [
+            [to_ms(one.at), one.approvers.people, one.approvers.groups, one.approvers.gaps, one.asked]
+            for one in clocks.later
+        ],
+    }
+    return {name: value for name, value in row.items() if value}
+
+
+def _clocks(row: dict[str, Any]) -> Clocks:
+    return Clocks(
+        _instant(row.get("stopped_at")),
+        _instant(row.get("settles_at")),
+        row.get("reminded", 0),
+        row.get("escalated", 0),
+        _instant(row.get("nudged_at")),
+        {int(person): from_ms(until) for person, until in row.get("snoozed", {}).items()},
+        tuple(
+            Later(
+                from_ms(at),
+                Approvers(tuple(people), tuple(groups), tuple((one, why) for one, why in gaps)),
+                tuple(asked),
+            )
+            for at, people, groups, gaps, asked in row.get("later", ())
+        ),
     )
 
 
 # -- decisions ------------------------------------------------------------------------------------------------
 
-DECISION = "n, person, verdict, place, at, door, comment, form, digest, groups, groups_read_at, option, unseen"
+DECISION = "n, person, verdict, place, at, door, comment, form, digest, groups, groups_read_at, option, unseen, acted"
 
 
 def decision_row(decision: Decision) -> tuple[Any, ...]:
@@ -353,11 +441,12 @@ def decision_row(decision: Decision) -> tuple[Any, ...]:
         to_ms(memberships.read_at) if memberships else None,
         decision.option,
         1 if decision.unseen else None,
+        decision.by,
     )
 
 
 def decision_of(row: tuple[Any, ...]) -> Decision:
-    n, person, verdict, place, at, door, comment, form, digest, groups, read_at, option, unseen = row
+    n, person, verdict, place, at, door, comment, form, digest, groups, read_at, option, unseen, acted = row
     return Decision(
         n,
         person,
@@ -371,6 +460,46 @@ def decision_of(row: tuple[Any, ...]) -> Decision:
         None if read_at is None else Memberships(frozenset(load(groups) or ()), from_ms(read_at)),
         option,
         bool(unseen),
+        acted,
+    )
+
+
+# -- questions and delegations --------------------------------------------------------------------------------
+
+QUESTION = "n, place, person, at, text, answer, answered_by, answered_at"
+DELEGATION = "id, person, delegate, starts, ends, flows, made_by, made_at, ended_at"
+
+
+def question_row(question: Question) -> tuple[Any, ...]:
+    return (
+        question.n,
+        question.place,
+        question.person,
+        to_ms(question.at),
+        question.text,
+        question.answer,
+        question.answered_by,
+        _ms(question.answered_at),
+    )
+
+
+def question_of(row: tuple[Any, ...]) -> Question:
+    n, place, person, at, text, answer, answered_by, answered_at = row
+    return Question(n, place, person, from_ms(at), text, answer, answered_by, _instant(answered_at))
+
+
+def delegation_of(row: tuple[Any, ...]) -> Delegation:
+    id_, person, delegate, starts, ends, flows, made_by, made_at, ended_at = row
+    return Delegation(
+        id_,
+        person,
+        delegate,
+        from_ms(starts),
+        from_ms(ends),
+        tuple(load(flows) or ()),
+        made_by,
+        from_ms(made_at),
+        _instant(ended_at),
     )
 
 

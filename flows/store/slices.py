@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from flows import quorum
 from flows.context import Known, Wanted
 from flows.definition import Approval, Hold
+from flows.delegation import Delegation
 from flows.errors import UnknownRun
 from flows.events import (
     CallbackReceived,
@@ -26,12 +27,17 @@ from flows.events import (
     DropRequested,
     Event,
     LinkMade,
+    NudgeRequested,
     PauseRequested,
     PeopleMerged,
     PeopleResolved,
     PlaceGiven,
+    QuestionAnswered,
+    QuestionAsked,
+    ReassignRequested,
     ResumeRequested,
     RosterReread,
+    SnoozeRequested,
     Superseded,
     SuspendRequested,
     TimerFired,
@@ -47,14 +53,17 @@ from flows.run import (
     Kind,
     Path,
     Place,
+    Question,
     Run,
     Said,
     Slice,
     StepRun,
     StepState,
     Suspension,
+    Timer,
     Verdict,
 )
+from flows.store import delegations
 from flows.store.kept import Kept
 from flows.store.rows import (
     CALLBACK,
@@ -64,6 +73,7 @@ from flows.store.rows import (
     OPEN_STATES,
     PERSON,
     PLACES,
+    QUESTION,
     RUN,
     STATES,
     STEP,
@@ -79,6 +89,8 @@ from flows.store.rows import (
     load,
     marks,
     person_of,
+    question_of,
+    question_row,
     run_of,
     run_row,
     run_update,
@@ -117,6 +129,7 @@ _CLOSE_SUSPENSION = (
 )
 _REPLACE_DECISION = f"INSERT OR REPLACE INTO decisions (run, {DECISION}) VALUES ({marks(1 + _columns(DECISION))})"
 _REPLACE_CALLBACK = f"INSERT OR REPLACE INTO callbacks (run, {CALLBACK}) VALUES ({marks(1 + _columns(CALLBACK))})"
+_REPLACE_QUESTION = f"INSERT OR REPLACE INTO questions (run, {QUESTION}) VALUES ({marks(1 + _columns(QUESTION))})"
 _REPLACE_EARLY = f"INSERT OR REPLACE INTO early (run, {EARLY}) VALUES ({marks(1 + _columns(EARLY))})"
 
 _SELECT_RUN = f"SELECT definition, {RUN} FROM runs WHERE id = ?"
@@ -129,12 +142,15 @@ _SELECT_SUSPENSION = f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? AND n 
 _SELECT_OPEN_SUSPENSIONS = f"SELECT {SUSPENSION} FROM suspensions WHERE run = ? AND how IS NULL"
 _SELECT_DECISIONS = f"SELECT {DECISION} FROM decisions WHERE run = ? AND n = ? ORDER BY place"
 _SELECT_MINE = f"SELECT {DECISION} FROM decisions WHERE run = ? AND n = ? AND person = ?"
-_SELECT_STANDING = "SELECT person, verdict, option, groups FROM decisions WHERE run = ? AND n = ? ORDER BY place"
+_SELECT_ACTED = f"SELECT {DECISION} FROM decisions WHERE run = ? AND n = ? AND acted = ? LIMIT 1"
+_SELECT_STANDING = "SELECT person, verdict, option, acted, groups FROM decisions WHERE run = ? AND n = ? ORDER BY place"
 _SELECT_STEPS_IN = f"SELECT {STEP} FROM step_runs WHERE run = ? AND state = ?"
 _SELECT_STEP_OF = f"SELECT {STEP} FROM step_runs WHERE run = ? AND suspension = ?"
 _SELECT_STEPS_BETWEEN = f"SELECT {STEP} FROM step_runs WHERE run = ? AND path > ? AND path < ?"
 _SELECT_ITEMS = "SELECT items FROM items WHERE run = ? AND path = ? AND chunk = ?"
 _SELECT_CALLBACK = f"SELECT {CALLBACK} FROM callbacks WHERE run = ? AND n = ?"
+_SELECT_QUESTIONS = f"SELECT {QUESTION} FROM questions WHERE run = ? AND n = ? ORDER BY place"
+_SELECT_OPEN_QUESTIONS = _SELECT_QUESTIONS.replace(" ORDER", " AND answered_at IS NULL ORDER")
 _SELECT_EARLY = f"SELECT {EARLY} FROM early WHERE run = ? ORDER BY at, person, step"
 _OF_FLOW = "FROM runs JOIN definitions d ON d.id = runs.definition WHERE runs.place = ? AND d.flow = ?"
 _COUNT_PLACES = f"SELECT count(*) {_OF_FLOW}"
@@ -153,14 +169,18 @@ def load_run(connection: Connection, kept: Kept, run_id: int) -> tuple[Plan, Run
 def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event, *, now: datetime) -> tuple[Plan, Slice]:
     """What ``event`` needs of the run, and the run's plan. Raises ``UnknownRun``."""
     plan, run = load_run(connection, kept, run_id)
-    reading = _Reading(connection, kept, plan, run)
+    reading = _Reading(connection, kept, plan, run, now)
     match event:
         case DecisionMade():
-            return plan, reading.for_decision(event, now)
+            return plan, reading.for_decision(event)
         case CallbackReceived():
             return plan, reading.for_callback(event)
         case DropRequested():
             return plan, reading.around(event.n, event.person)
+        case NudgeRequested() | SnoozeRequested() | QuestionAsked() | QuestionAnswered():
+            return plan, reading.asking(event.n, event.person)
+        case ReassignRequested():
+            return plan, reading.asking(event.n, event.person, event.to, event.by)
         case RosterReread():
             return plan, reading.around(event.n, *event.roster.ids(), standing=True)
         case CancelRequested() | Superseded():
@@ -175,6 +195,8 @@ def load_slice(connection: Connection, kept: Kept, run_id: int, event: Event, *,
             return plan, reading.for_merge(event)
         case TimerFired():
             return plan, reading.for_timer(event)
+        case PeopleResolved(n=n) if n:
+            return plan, reading.asking(n, *event.roster.ids())
         case PeopleResolved():
             return plan, reading.at(event.path, event.roster.ids())
         case SuspendRequested():
@@ -363,6 +385,12 @@ def load_decisions(connection: Connection, run_id: int, n: int) -> tuple[Decisio
     return tuple(map(decision_of, connection.execute(_SELECT_DECISIONS, (run_id, n))))
 
 
+def load_questions(connection: Connection, run_id: int, n: int, *, open_only: bool = False) -> tuple[Question, ...]:
+    """What was asked about a suspension, the oldest first."""
+    rows = connection.execute(_SELECT_OPEN_QUESTIONS if open_only else _SELECT_QUESTIONS, (run_id, n))
+    return tuple(map(question_of, rows))
+
+
 def load_people(connection: Connection, kept: Kept, ids: Iterable[PersonId]) -> dict[PersonId, Person]:
     """People by the ids that were asked for; an id that was merged away leads to who took over, who is there too."""
     found: dict[PersonId, Person] = {}
@@ -437,6 +465,8 @@ def _save_rows(connection: Connection, transition: Transition) -> None:
                 for start in range(0, len(items), CHUNK)
             ],
         )
+    for question in transition.questions:
+        connection.execute(_REPLACE_QUESTION, (run, *question_row(question)))
     for callback in transition.callbacks:
         connection.execute(_REPLACE_CALLBACK, (run, *callback_row(callback)))
     for n in transition.forgotten:
@@ -470,6 +500,7 @@ class _Reading:
     kept: Kept
     plan: Plan
     run: Run
+    now: datetime
 
     def at(
         self,
@@ -505,6 +536,8 @@ class _Reading:
                 known_suspensions[n] = suspension
             if one == path and (called := load_callback(self.connection, run.id, n)) is not None:
                 callbacks[n] = called
+        standing_in = self.delegations()
+        more = [*more, *(one.delegate for one in standing_in)]
         waiting = self.early() if not alone and (early or plan.takes_early) else ()
         persons = _people_in(run, known.answers, [*more, *(each.person for each in waiting)])
         return Slice(
@@ -519,6 +552,7 @@ class _Reading:
             place_free=self.place_free(),
             looked=known.looked,
             asked=known.asked,
+            delegations=standing_in,
         )
 
     def early(self) -> tuple[Early, ...]:
@@ -544,8 +578,26 @@ class _Reading:
             return slice_
         return replace(slice_, standing=_standing(self.connection, self.run.id, suspension), deciding=n)
 
+    def asking(self, n: int, *people: PersonId) -> Slice:
+        """The suspension ``n`` with what everybody has said, and the questions that nobody has answered."""
+        suspension = load_suspension(self.connection, self.run.id, n)
+        if suspension is None:
+            return Slice(self.run, steps={})
+        later = [one for step in suspension.clocks.later for one in step.asked]
+        slice_ = self.around(n, *people, *later, standing=True)
+        answer = load_answer(self.connection, self.run.id, suspension)
+        return replace(
+            slice_,
+            answers={**slice_.answers, suspension.path: answer},
+            questions=load_questions(self.connection, self.run.id, n, open_only=True),
+        )
+
     def for_timer(self, event: TimerFired) -> Slice:
+        if event.timer is not Timer.DUE:
+            return self.asking(event.n)
         suspension = load_suspension(self.connection, self.run.id, event.n) if event.n > 0 else None
+        if suspension is not None and suspension.clocks.settles_at is not None:
+            return self.asking(event.n)  # what was said may take effect
         if not event.path:
             return self.open(self.run.requester)
         return self.at(event.path, suspensions=[suspension] if suspension else [], entering=event.n <= 0)
@@ -569,8 +621,8 @@ class _Reading:
             slice_ = self.at(suspension.path, suspensions=[suspension])
         return replace(slice_, callbacks={} if called is None else {called.n: called})
 
-    def for_decision(self, event: DecisionMade, now: datetime) -> Slice:
-        connection, run = self.connection, self.run
+    def for_decision(self, event: DecisionMade) -> Slice:
+        connection, run, now = self.connection, self.run, self.now
         suspension = load_suspension(connection, run.id, event.n)
         if suspension is None:
             return Slice(run, steps={})
@@ -588,12 +640,15 @@ class _Reading:
             decisions = load_decisions(connection, run.id, event.n)
             standing = {decision.person: decision.said for decision in decisions}
             mine = next((decision for decision in decisions if decision.person == event.person), None)
+            mine = mine or next((decision for decision in decisions if decision.by == event.person), None)
             answered[suspension.n] = Answer(suspension, decisions)
         else:
             standing = _standing(connection, run.id, suspension)
             mine = _mine(connection, run.id, event)
+            if suspension.settled(now):
+                answered[suspension.n] = load_answer(connection, run.id, suspension)
         wait = wait_of(self.plan.at(suspension.path), suspension)
-        overdue = suspension.due is not None and now >= suspension.due
+        overdue = suspension.overdue(now) or suspension.settled(now)
         # Nothing follows a decision that leaves it open. With a thousand people on one card, whose answers a later
         # step reads, each click would else read all the answers before it.
         groups = event.memberships.groups if event.memberships else frozenset()
@@ -606,14 +661,31 @@ class _Reading:
                 or quorum.tally(wait, suspension, {**standing, event.person: said}) is None
             )
         )
-        slice_ = (
-            self.at(
-                suspension.path, [event.person, *standing], suspensions=[suspension], alone=stays, answered=answered
-            )
-            if not stays
-            else self.at(suspension.path, [event.person], suspensions=[suspension], alone=True, answered=answered)
+        standing_in = self.delegations()
+        concerned = [event.person, *(one.person for one in standing_in)]
+        if not stays:
+            concerned += [who for person, said in standing.items() for who in (person, said.by) if who is not None]
+        slice_ = self.at(suspension.path, concerned, suspensions=[suspension], alone=stays, answered=answered)
+        questions: tuple[Question, ...] = ()
+        if suspension.clocks.stopped_at is not None:
+            questions = load_questions(connection, run.id, suspension.n, open_only=True)
+        answers = slice_.answers
+        if suspension.n in answered:
+            answers = {**answers, suspension.path: answered[suspension.n]}
+        return replace(
+            slice_,
+            answers=answers,
+            standing=standing,
+            mine=mine,
+            deciding=suspension.n,
+            questions=questions,
+            delegations=standing_in,
         )
-        return replace(slice_, standing=standing, mine=mine, deciding=suspension.n)
+
+    def delegations(self) -> tuple[Delegation, ...]:
+        """Those that are in force now, for this flow."""
+        kept = delegations.in_force(self.connection, self.kept)
+        return tuple(one for one in kept if one.holds(self.run.flow, self.now)) if kept else ()
 
     def open(self, person: PersonId) -> Slice:
         """Everything of the run that is open."""
@@ -733,6 +805,7 @@ def _both(one: Slice, other: Slice) -> Slice:
 
 def _mine(connection: Connection, run_id: int, event: DecisionMade) -> Decision | None:
     row = connection.execute(_SELECT_MINE, (run_id, event.n, event.person)).fetchone()
+    row = row or connection.execute(_SELECT_ACTED, (run_id, event.n, event.person)).fetchone()
     return None if row is None else decision_of(row)
 
 
@@ -741,16 +814,16 @@ def _standing(connection: Connection, run_id: int, suspension: Suspension) -> di
     # With a thousand people on one card, this is what each further click reads.
     rows = connection.execute(_SELECT_STANDING, (run_id, suspension.n))
     if suspension.terms is None:
-        return {person: _said(verdict, option) for person, verdict, option, _ in rows}
+        return {person: _said(verdict, option, acted) for person, verdict, option, acted, _ in rows}
     return {
-        person: Said(VERDICTS.members[verdict], option, frozenset(load(groups) if groups else ()))
-        for person, verdict, option, groups in rows
+        person: Said(VERDICTS.members[verdict], option, frozenset(load(groups) if groups else ()), acted)
+        for person, verdict, option, acted, groups in rows
     }
 
 
 @lru_cache(maxsize=256)
-def _said(verdict: int, option: str | None) -> Said:
-    return Said(VERDICTS.members[verdict], option)
+def _said(verdict: int, option: str | None, acted: PersonId | None) -> Said:
+    return Said(VERDICTS.members[verdict], option, by=acted)
 
 
 def _people_in(run: Run, answers: Mapping[Path, Answer], more: Iterable[PersonId]) -> set[PersonId]:
@@ -758,5 +831,5 @@ def _people_in(run: Run, answers: Mapping[Path, Answer], more: Iterable[PersonId
     if run.roster is not None:
         people |= run.roster.ids()
     for answer in answers.values():
-        people.update(decision.person for decision in answer.decisions)
+        people.update(one for decision in answer.decisions for one in (decision.person, decision.human))
     return people

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,8 @@ from filelock import FileLock, Timeout
 from flows import ledger, machine
 from flows.clock import Clock
 from flows.context import Brief, Known, Wanted, lacks
-from flows.effects import Effect, Lane, Leased, PerformAction
+from flows.delegation import Delegation, check_no_circle
+from flows.effects import Effect, Lane, Leased, PerformAction, SyncCards, SyncRequest
 from flows.errors import ConfigError, Refused
 from flows.events import (
     CancelRequested,
@@ -30,10 +31,15 @@ from flows.events import (
     DecisionMade,
     DropRequested,
     Event,
+    NudgeRequested,
     PauseRequested,
     PeopleMerged,
     PlaceGiven,
+    QuestionAnswered,
+    QuestionAsked,
+    ReassignRequested,
     ResumeRequested,
+    SnoozeRequested,
     Superseded,
 )
 from flows.handles import identity
@@ -43,7 +49,7 @@ from flows.people import Person, PersonId, Roster
 from flows.plan import Plan
 from flows.ports import Json
 from flows.run import Place, Run, Status
-from flows.store import outbox, people, reads
+from flows.store import delegations, outbox, people, reads
 from flows.store.connection import StoreError, Worker
 from flows.store.kept import Kept, pin
 from flows.store.migrations import MigrationError, migrate
@@ -69,7 +75,19 @@ Ready = Callable[[Sequence[Leased]], None]
 Seal = Callable[[str, str], bytes]
 Listeners = Mapping[str, Sequence[Listener]]
 
-_OF_PEOPLE = (DecisionMade, CancelRequested, PauseRequested, ResumeRequested, DropRequested, DecidedEarly)
+_OF_PEOPLE = (
+    DecisionMade,
+    CancelRequested,
+    PauseRequested,
+    ResumeRequested,
+    DropRequested,
+    DecidedEarly,
+    NudgeRequested,
+    ReassignRequested,
+    SnoozeRequested,
+    QuestionAsked,
+    QuestionAnswered,
+)
 
 _MODE = 0o600
 
@@ -103,6 +121,7 @@ class Start:
     supersede: str | None = None
     claim: Claim | None = None
     """What the start uses up, where no person starts the run."""
+    resubmits: int | None = None
 
 
 class KeyReused(Refused):
@@ -124,6 +143,7 @@ class SqliteStore:
         self._effects = count(1)
         self._ready: Ready = _nobody
         self._listeners: Listeners = {}
+        self._watchers: list[Callable[[int], None]] = []
         self.ids = ids
         self.seal: Seal | None = None
         """Encrypts secret values that a transition brings: ``seal(value, name)``. Set by whoever has the key."""
@@ -171,6 +191,10 @@ class SqliteStore:
         """Whom to tell of new effects, due now or later, as soon as they are committed."""
         self._ready = ready
 
+    def on_change(self, changed: Callable[[int], None]) -> None:
+        """Whom to tell, with its number, of each run that may have changed, as soon as that is committed."""
+        self._watchers.append(changed)
+
     def listen(self, listeners: Listeners) -> None:
         """The flows that hear of the runs of others, by the name of the flow that they listen to."""
         self._listeners = listeners
@@ -194,18 +218,24 @@ class SqliteStore:
             # A number is never given twice, not even where the transaction that took it was undone.
             self._next_run += 1
             roster, requester = start.roster, self._present(connection, start.requester)
+            standing_in = tuple(
+                one for one in delegations.in_force(connection, self._kept) if one.holds(start.plan.flow.flow, now)
+            )
+            known_people = {requester, *(roster.ids() if roster else ()), *(one.delegate for one in standing_in)}
             transition = machine.start(
                 start.plan,
                 run_id=self._next_run,
                 requester=requester,
                 inputs=start.inputs,
                 roster=roster,
-                people=load_people(connection, self._kept, {requester, *(roster.ids() if roster else ())}),
+                people=load_people(connection, self._kept, known_people),
                 now=now,
                 ids=self.ids,
                 via_token=start.via_token,
                 supersede=start.supersede,
                 place_free=_place_free(connection, start.plan),
+                resubmits=start.resubmits,
+                delegations=standing_in,
             )
             run_id = transition.run.id
             if start.claim is not None:
@@ -220,12 +250,16 @@ class SqliteStore:
                 )
             self._save_secrets(connection, run_id, transition)
             leased = self._record(connection, start.plan, transition, None, now)
+            if start.resubmits is not None:
+                # The messages of the older run say that there is a newer one.
+                shown = [SyncCards(n) for n in outbox.suspensions_shown(connection, start.resubmits)]
+                leased += outbox.add(connection, start.resubmits, [SyncRequest(), *shown], now, self._effects)
             if start.supersede is not None:
                 for older in older_with_key(connection, start.plan.flow.flow, start.supersede, run_id):
                     leased += self._apply(connection, older, Superseded(run_id))[1]
             return transition.run, True, leased
 
-        run, new, _ = await self._write(work, ready=lambda result: result[2])
+        run, new, _ = await self._write(work, ready=lambda result: result[2], moved=lambda result: result[0].id)
         return run, new
 
     async def started(self, once: Key) -> Run | None:
@@ -250,7 +284,7 @@ class SqliteStore:
             transition, leased = self._apply(connection, run_id, event, memo)
             return transition.run, transition.refusal, leased
 
-        run, refusal, _ = await self._write(work, ready=lambda result: result[2])
+        run, refusal, _ = await self._write(work, ready=lambda result: result[2], moved=lambda result: result[0].id)
         if refusal is not None:
             raise refusal
         return run
@@ -264,6 +298,8 @@ class SqliteStore:
     ) -> tuple[Transition, list[Leased]]:
         if isinstance(event, _OF_PEOPLE):
             event = replace(event, person=self._present(connection, event.person))
+        if isinstance(event, ReassignRequested):
+            event = replace(event, to=self._present(connection, event.to), by=self._present(connection, event.by))
         now = whole(self._clock.now())
         plan, slice_ = load_slice(connection, self._kept, run_id, event, now=now)
         asked: set[object] = set()
@@ -360,24 +396,34 @@ class SqliteStore:
         """The effect was performed, and nobody has to hear of it."""
         await self._writer.run(lambda c: outbox.settle(c, leased.id))
 
-    async def settle_card(self, leased: Leased, *, shown: int, posted: str, ts: str) -> None:
-        """A card shows version ``shown``; if it is behind already, its effect goes on."""
+    async def settle_card(
+        self,
+        leased: Leased,
+        *,
+        shown: int,
+        posted: str,
+        ts: str,
+        team: str | None = None,
+        told: int | None = None,
+    ) -> None:
+        """A card shows version ``shown``, and its thread tells of all decisions up to the place ``told``; if it is behind
+        already, its effect goes on."""
         now = self._clock.now()
 
         def work(connection: sqlite3.Connection) -> list[Leased]:
-            again = outbox.settle_card(connection, leased, shown, posted, ts, now)
+            again = outbox.settle_card(connection, leased, shown, posted, ts, now, team=team, told=told)
             return [again] if again else []
 
         await self._write(work, ready=lambda result: result)
 
-    async def postpone(self, leased: Leased, until: datetime, error: str) -> None:
-        """The effect could not be performed now; it is due again at ``until``."""
-        await self._writer.run(lambda c: outbox.postpone(c, leased.id, until, error))
+    async def postpone(self, leased: Leased, until: datetime, error: str, *, counts: bool = True) -> None:
+        """The effect could not be performed now; it is due again at ``until``. ``counts``: it was tried."""
+        await self._writer.run(lambda c: outbox.postpone(c, leased.id, until, error, counts=counts))
 
-    async def park(self, leased: Leased, error: str) -> None:
-        """Only a person can help this effect; it is shown on the run."""
+    async def park(self, leased: Leased, error: str, waits_for: str | None = None) -> None:
+        """Only a person can help this effect, or ``waits_for``; it is shown on the run."""
         now = self._clock.now()
-        await self._writer.run(lambda c: outbox.park(c, leased.id, now, error))
+        await self._writer.run(lambda c: outbox.park(c, leased.id, now, error, waits_for))
 
     async def remember(self, leased: Leased, memo: Mapping[str, Json]) -> None:
         """Keep a note for the effect's next delivery, durably."""
@@ -398,22 +444,33 @@ class SqliteStore:
         """A person by id; one that was merged away leads to who took over."""
         return await self._reader.run(lambda c: people.get(c, person))
 
-    async def know(self, who: Person, handles: Sequence[str]) -> Person:
+    async def know(
+        self,
+        who: Person,
+        handles: Sequence[str],
+        *,
+        same: Collection[PersonId] = (),
+        teams: Collection[str] = (),
+    ) -> Person:
         """Let these handles stand for one human, described by ``who`` (its ``id`` is not used), and return them.
 
         Handles that stood for several humans merge them, and everything open is recounted, in the same
         transaction: in between, one human could fill two seats.
 
-        Two users of Slack are never one human. An address that stood for another user is handed over to ``who``, and
-        nothing else of that user's: it was given to somebody new. Only a bare address is: ``ann+2@`` for a second
-        account leaves ``ann@`` where it is.
+        Two users of a workspace are never one human, and users of two are only where the directory says so: ``same`` are
+        people who have an address of these now, by an account in another workspace. Otherwise an address that stood for
+        another user is handed over to ``who``, and nothing else of that user's: it was given to somebody new. Only a
+        bare address is: ``ann+2@`` for a second account leaves ``ann@`` where it is. Whoever is known by an account in
+        one of ``teams`` stays known by it.
         """
 
         def work(connection: sqlite3.Connection) -> tuple[Person, list[Leased]]:
             self._kept.people_change()
             holders = {handle: one for handle in handles if (one := people.find(connection, handle)) is not None}
             slack = who.slack or next((one.slack for one in holders.values() if one.slack is not None), None)
-            others_own = {handle: one for handle, one in holders.items() if people.are_two(one.slack, slack)}
+            others_own = {
+                handle: one for handle, one in holders.items() if people.are_two(connection, one, slack, same)
+            }
             known = dict.fromkeys(one.id for handle, one in holders.items() if handle not in others_own)
             if not known:
                 person = people.add(connection, who, handles)
@@ -424,17 +481,52 @@ class SqliteStore:
             for gone in others:
                 leased += self._merge(connection, kept, gone)
             before = people.get(connection, kept)
-            person = Person(
-                kept,
-                who.name,
-                who.email or (before.email if before else None),
-                who.slack or (before.slack if before else None) or slack,
-                who.tz or (before.tz if before else None),
-            )
+            person = replace(people.described(before, who, teams), id=kept)
+            person = replace(person, slack=person.slack or slack)
             if person != before:
                 people.update(connection, person)
             people.attach(connection, kept, handles)
             self._hand_over(connection, others_own, kept)
+            return person, leased
+
+        person, _ = await self._write(work, ready=lambda result: result[1])
+        return person
+
+    async def delegate(self, new: Delegation) -> Delegation:
+        """Save a delegation; its id is given here. Raises ``Circle``."""
+
+        def work(connection: sqlite3.Connection) -> Delegation:
+            delegations.close_those_over(connection, self._kept, self._clock.now())
+            mine = replace(
+                new,
+                person=self._present(connection, new.person),
+                delegate=self._present(connection, new.delegate),
+                made_by=self._present(connection, new.made_by),
+            )
+            check_no_circle(mine, delegations.in_force(connection, self._kept))
+            return delegations.add(connection, self._kept, mine)
+
+        return await self._writer.run(work)
+
+    async def end_delegation(self, delegation: int) -> None:
+        """End one now; one that is over stays as it is."""
+        now = self._clock.now()
+        await self._writer.run(lambda c: delegations.end(c, self._kept, delegation, now))
+
+    async def merge(self, kept: PersonId, gone: PersonId) -> Person:
+        """Let two people be one human from now on, because somebody says so. Everything open is recounted in the same
+        transaction. What ``kept`` lacks is taken from ``gone``."""
+
+        def work(connection: sqlite3.Connection) -> tuple[Person, list[Leased]]:
+            self._kept.people_change()
+            stays, goes = people.get(connection, kept), people.get(connection, gone)
+            if stays is None or goes is None or stays.id == goes.id:
+                raise ValueError("two people are needed")
+            leased = self._merge(connection, stays.id, goes.id)
+            person = replace(
+                stays, email=stays.email or goes.email, slack=stays.slack or goes.slack, tz=stays.tz or goes.tz
+            )
+            people.update(connection, person)
             return person, leased
 
         person, _ = await self._write(work, ready=lambda result: result[1])
@@ -448,6 +540,7 @@ class SqliteStore:
     def _merge(self, connection: sqlite3.Connection, kept: PersonId, gone: PersonId) -> list[Leased]:
         concerned = people.concerned(connection, gone)
         people.merge(connection, kept, gone)
+        delegations.merge(connection, self._kept, kept, gone)
         leased: list[Leased] = []
         for run_id in concerned:
             leased += self._apply(connection, run_id, PeopleMerged(kept, gone))[1]
@@ -478,13 +571,29 @@ class SqliteStore:
         """Write something that is no run's business (tokens), in a transaction of its own."""
         return await self._writer.run(work)
 
+    async def ask(self, work: Callable[[sqlite3.Connection, Iterator[int]], Sequence[Leased]]) -> Sequence[Leased]:
+        """Ask for effects beside any run's transition: messages, mostly. ``work`` gets the numbers for them."""
+        return await self._write(lambda c: work(c, self._effects), ready=lambda leased: leased)
+
     # -- inside -------------------------------------------------------------------------------------------------
 
-    async def _write(self, work: Callable[[sqlite3.Connection], T], *, ready: Callable[[T], Sequence[Leased]]) -> T:
+    async def _write(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        ready: Callable[[T], Sequence[Leased]],
+        moved: Callable[[T], int] | None = None,
+    ) -> T:
         def after(result: T) -> None:
             leased = ready(result)
             if leased:
                 self._ready(leased)
+            if self._watchers:
+                # Others move along with a run: those that waited for its place, or whose people were merged.
+                runs = {one.run for one in leased} | ({moved(result)} if moved is not None else set())
+                for watcher in self._watchers:
+                    for run in runs:
+                        watcher(run)
 
         return await self._writer.run(work, after)
 

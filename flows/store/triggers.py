@@ -167,7 +167,8 @@ def ended(
         for (n,) in numbers
         if (suspension := load_suspension(connection, run_id, n)) is not None
     ]
-    persons = {run.requester, *(one.person for _, decisions in waits for one in decisions)}
+    said = [one for _, decisions in waits for one in decisions]
+    persons = {run.requester, *(who for one in said for who in (one.person, one.human))}
     return plan, run, waits, load_people(connection, kept, persons)
 
 

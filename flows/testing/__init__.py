@@ -7,7 +7,7 @@ It needs nothing but pytest and pytest-asyncio: no network, no Slack, no sleep.
 from flows.testing.clock import MONDAY, FakeClock
 from flows.testing.crowd import Crowd
 from flows.testing.flow_test import FlowTest
-from flows.testing.recording import Call, Mailed, RecordingMessenger, RecordingPerformer, Told, Turns
+from flows.testing.recording import Call, Mailed, Noted, RecordingMessenger, RecordingPerformer, Told, Turns
 from flows.testing.run import FlowRun, StepResult
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "FlowRun",
     "FlowTest",
     "Mailed",
+    "Noted",
     "RecordingMessenger",
     "RecordingPerformer",
     "StepResult",

@@ -84,7 +84,7 @@ class Crowd:
 
     # -- flows.ports.Directory ----------------------------------------------------------------------------------
 
-    async def resolve(self, handles: Iterable[str]) -> Roster:
+    async def resolve(self, handles: Iterable[str], *, requester: PersonId | None = None) -> Roster:  # noqa: ARG002 - one workspace
         self._answer()
         people: dict[str, PersonId] = {}
         groups: dict[str, tuple[PersonId, ...]] = {}
@@ -101,7 +101,7 @@ class Crowd:
                 gaps[handle] = "is not in this test's crowd" + (f"; {hint}" if hint else "")
         return Roster(self._clock.now(), people, groups, gaps)
 
-    async def memberships(self, person: PersonId, groups: Iterable[str]) -> Memberships:
+    async def memberships(self, person: PersonId, groups: Iterable[str], *, fresh: bool = False) -> Memberships:  # noqa: ARG002 - always
         self._answer()
         own = {handle for handle, who in self._ids.items() if who == person}
         belongs = {group for group in groups if not own.isdisjoint(self._members(group))}

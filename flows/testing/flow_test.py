@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +11,13 @@ from typing import Any, Self
 
 from flows import ledger
 from flows.definition import Flow
+from flows.delegation import Delegation
 from flows.engine import Engine
 from flows.errors import DefinitionError
 from flows.findings import did_you_mean
 from flows.functions import Functions
 from flows.loader import load_file, load_folder
-from flows.people import Person
+from flows.people import Person, PersonId
 from flows.ports import Json
 from flows.run import Door, Verdict
 from flows.runner import Runner
@@ -29,6 +30,7 @@ from flows.testing.crowd import Crowd
 from flows.testing.recording import (
     Call,
     Mailed,
+    Noted,
     RecordingMessenger,
     RecordingPerformer,
     TestAddresses,
@@ -271,6 +273,57 @@ class FlowTest:
         finally:
             await self.settle()
 
+    async def nudge(self, run: FlowRun, *, by: str, step: str | None = None) -> None:
+        """The requester asks those who have not answered once more."""
+        await self._around(run, step, by, lambda n, who: self.engine.nudge(run.number, n, who, door=Door.PAGE))
+
+    async def reassign(
+        self, run: FlowRun, *, by: str, to: str, instead_of: str | None = None, step: str | None = None
+    ) -> None:
+        """Somebody who is asked lets ``to`` be asked in their place; an admin, ``instead_of`` somebody else."""
+        other = (await self.crowd.meet(self.store, to)).id
+        asked = (await self.crowd.meet(self.store, instead_of or by)).id
+        await self._around(
+            run, step, by, lambda n, who: self.engine.reassign(run.number, n, asked, other, who, door=Door.PAGE)
+        )
+
+    async def snooze(self, run: FlowRun, *, by: str, until: timedelta | str | None, step: str | None = None) -> None:
+        """Somebody wants to hear nothing of it for so long; None: of everything again."""
+        at = None if until is None else self.clock.now() + span(until)
+        await self._around(run, step, by, lambda n, who: self.engine.snooze(run.number, n, who, at, door=Door.PAGE))
+
+    async def ask(self, run: FlowRun, question: str, *, by: str, step: str | None = None) -> None:
+        """Somebody who is asked wants to know something first."""
+        await self._around(run, step, by, lambda n, who: self.engine.ask(run.number, n, who, question, door=Door.PAGE))
+
+    async def answer(self, run: FlowRun, text: str, *, by: str, step: str | None = None) -> None:
+        """The requester answers what was asked."""
+        await self._around(run, step, by, lambda n, who: self.engine.answer(run.number, n, who, text, door=Door.PAGE))
+
+    async def delegate(
+        self,
+        person: str,
+        to: str,
+        *,
+        until: timedelta | str,
+        after: timedelta | str = timedelta(0),
+        flows: Sequence[str] = (),
+        by: str | None = None,
+    ) -> Delegation:
+        """Somebody hands their approvals over, from ``after`` now for as long as ``until``; an admin (``by``) for them."""
+        one, other, who = [(await self.crowd.meet(self.store, each)).id for each in (person, to, by or person)]
+        starts = self.clock.now() + span(after)
+        return await self.engine.delegate(one, other, starts, starts + span(until), flows, by=who)
+
+    async def _around(
+        self, run: FlowRun, step: str | None, by: str, what: Callable[[int, PersonId], Awaitable[object]]
+    ) -> None:
+        person = await self.crowd.meet(self.store, by)
+        try:
+            await what(run.suspension(step).suspension.n, person.id)
+        finally:
+            await self.settle()
+
     async def retry(self, run: FlowRun, *, by: str) -> None:
         """An admin has the run's parked effects performed again."""
         person = await self.crowd.meet(self.store, by)
@@ -329,6 +382,10 @@ class FlowTest:
     @property
     def mails(self) -> list[Mailed]:
         return self.messenger.mails
+
+    @property
+    def notes(self) -> list[Noted]:
+        return self.messenger.notes
 
     @property
     def tellings(self) -> list[Told]:

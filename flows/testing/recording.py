@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from flows.context import Brief, Context, Known, context
+from flows.effects import Note
 from flows.errors import ActionError
 from flows.expressions import ExpressionError
 from flows.functions import Functions
@@ -22,7 +23,7 @@ from flows.runner import Posted
 from flows.secrets import in_clear, masked, masked_error, unseal
 from flows.sessions import Sessions
 from flows.step_context import MachineLinks, Performed
-from flows.store.reads import CardView
+from flows.store.reads import CardView, RequestCard
 from flows.vault import Vault
 from flows.views import RunView, SuspensionView
 from flows.wait_links import handle_of
@@ -167,7 +168,18 @@ class Told:
     key: str
 
 
-Message = Literal["card", "mail", "telling"]
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A message about a wait: to one person, or (None) to the admins' channel."""
+
+    person: Person | None
+    note: Note
+    times: int
+    view: SuspensionView
+    key: str
+
+
+Message = Literal["card", "mail", "telling", "note", "request"]
 
 
 class RecordingMessenger:
@@ -180,6 +192,9 @@ class RecordingMessenger:
         """How many times any card was drawn."""
         self.mails: list[Mailed] = []
         self.tellings: list[Told] = []
+        self.notes: list[Noted] = []
+        self.requests: dict[int, RequestCard] = {}
+        """The requesters' messages as they were drawn last, by run."""
 
     @property
     def cards(self) -> list[CardView]:
@@ -208,6 +223,18 @@ class RecordingMessenger:
     async def tell_requester(self, view: RunView, call: ActionCall) -> None:
         self._meet("telling")
         self.tellings.append(Told(view, call.key))
+
+    async def sync_request(self, card: RequestCard, call: ActionCall) -> Posted | None:  # noqa: ARG002 -- one for each run
+        self._meet("request")
+        posted = Posted(card.posted or f"D{card.person}", card.ts or f"{len(self.requests) + 1}.000001")
+        self.requests[card.view.run.id] = replace(card, posted=posted.channel, ts=posted.ts)
+        return posted
+
+    async def tell(
+        self, view: SuspensionView, note: Note, person: PersonId | None, times: int, call: ActionCall
+    ) -> None:
+        self._meet("note")
+        self.notes.append(Noted(None if person is None else view.person(person), note, times, view, call.key))
 
     def _meet(self, what: Message) -> None:
         failures = self._failures.get(what)

@@ -1,7 +1,8 @@
 """The right to send from one mailbox, as short-lived access tokens.
 
-Three kinds: a service account with domain-wide delegation, which acts as the sender; an authorized-user file, as
-Google's consent flow leaves it; and a fixed token, for stand-ins. google-auth fetches the tokens, in a thread.
+Four kinds: a service account with domain-wide delegation, which acts as the sender; an authorized-user file, as
+Google's consent flow leaves it; an account that an admin has connected, whose tokens are kept elsewhere; and a fixed
+token, for stand-ins. google-auth fetches the tokens, in a thread.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.auth.transport.requests import Request
 from google.oauth2 import credentials, service_account
 
-from flows.errors import ActionError, ConfigError
-from integrations.gmail.messages import mailbox
+from flows.errors import ActionError, ConfigError, NotConnected
+from integrations.mail.messages import mailbox
 
 # google-auth is untyped: its classes are called through Any, and nothing outside this file sees them.
 _UserCredentials: Any = credentials.Credentials
@@ -47,16 +49,53 @@ class _Grant:
     drafts: bool | None
 
 
+class Disconnected(NotConnected):
+    """Google takes the tokens of a connected account no more: somebody has to connect it again."""
+
+    account = "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What an account that was connected is used with. ``expires_at`` is the access token's, aware UTC."""
+
+    refresh: str = field(repr=False)
+    access: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+
+
+class Keeper(Protocol):
+    """Where the tokens of a connected account are kept."""
+
+    async def renewed(self, tokens: Tokens) -> None:
+        """Google has given new ones; what was kept before is worth less from now on."""
+        ...
+
+    async def refused(self, why: str) -> None:
+        """Google takes the refresh token no more."""
+        ...
+
+
 class GmailCredentials:
     """Hands out access tokens and renews them, one renewal at a time. Made by ``load``; call ``close()`` in the end."""
 
-    def __init__(self, kind: str, grants: tuple[_Grant, ...], *, hints: Mapping[str, str], renewable: bool) -> None:
+    def __init__(
+        self,
+        kind: str,
+        grants: tuple[_Grant, ...],
+        *,
+        hints: Mapping[str, str],
+        renewable: bool,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._kind = kind
         self._grants = grants
         self._grant = grants[0]
         self._hints = hints
         self._renewable = renewable
-        self._proven: str | None = None
+        self._keeper = keeper
+        # What was kept has been taken before, so that a new one may help where it is not any more.
+        self._proven: str | None = grants[0].google.token if keeper is not None else None
         self._renewal: asyncio.Task[None] | None = None
         self._request: Any = None
 
@@ -111,14 +150,23 @@ class GmailCredentials:
             except RefreshError as error:
                 if grant is not self._grants[-1] and _code(error) in _SCOPE_REFUSED:
                     continue
-                raise self._error(error) from None  # its text repeats the endpoint's whole answer
+                raise await self._refused(error) from None  # its text repeats the endpoint's whole answer
             except (GoogleAuthError, ValueError) as error:
                 # No answer, or one that cannot be understood: nothing says that the credentials are wrong.
                 raise ActionError(
                     f"Gmail: Google's token endpoint did not answer properly ({type(error).__name__}).", retryable=True
                 ) from None
             self._grant = grant
+            if self._keeper is not None:
+                await self._keeper.renewed(_tokens_of(grant.google))
             return
+
+    async def _refused(self, error: RefreshError) -> ActionError:
+        told = self._error(error)
+        if self._keeper is None or told.retryable:
+            return told
+        await self._keeper.refused(str(told))
+        return Disconnected(str(told))
 
     def _error(self, error: RefreshError) -> ActionError:
         code = _code(error)
@@ -166,6 +214,40 @@ def load(
     else:
         problem = 'is neither of type "service_account" nor "authorized_user"'
     raise ConfigError([f"GMAIL_CREDENTIALS: {file} {problem}."])
+
+
+def connected(
+    client_id: str, client_secret: str, tokens: Tokens, *, token_uri: str = GOOGLE_TOKEN_URI, keeper: Keeper
+) -> GmailCredentials:
+    """Credentials of an account whose owner has consented; ``keeper`` keeps what they are renewed with. They raise
+    ``Disconnected`` where Google takes them no more."""
+    google = _UserCredentials(
+        token=tokens.access,
+        refresh_token=tokens.refresh,
+        client_id=client_id,
+        client_secret=client_secret,
+        token_uri=token_uri,
+        # google-auth counts in naive UTC.
+        expiry=tokens.expires_at.astimezone(UTC).replace(tzinfo=None) if tokens.expires_at else None,
+    )
+    return GmailCredentials(
+        "connected account",
+        (_Grant(google, drafts=False),),
+        hints={
+            "invalid_grant": "the consent has expired or was revoked (after 7 days where the consent screen is in "
+            "testing, or by a new password); connect the account again",
+            "invalid_client": "GOOGLE_CLIENT_ID or GOOGLE_CLIENT_SECRET is wrong",
+            "deleted_client": "the OAuth client was deleted in the Google Cloud project",
+            "unauthorized_client": "the account was connected with another GOOGLE_CLIENT_ID; connect it again",
+        },
+        renewable=True,
+        keeper=keeper,
+    )
+
+
+def _tokens_of(google: Any) -> Tokens:
+    expiry = google.expiry.replace(tzinfo=UTC) if google.expiry is not None else None
+    return Tokens(google.refresh_token, google.token, expiry)
 
 
 def _fixed(token: str) -> GmailCredentials:

@@ -7,27 +7,19 @@ sent. Where only ``gmail.send`` was granted, a call that got no answer stays unk
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 
 from flows.errors import ActionError, ConfigError
 from flows.ports import Json
 from integrations.gmail.failures import InsufficientPermissions, NotFound
-from integrations.gmail.messages import Mail, compose, mailbox
+from integrations.gmail.messages import compose
 from integrations.gmail.transport import GmailTransport
-
-Remember = Callable[[Mapping[str, Json]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """Gmail's ids of a mail; None where it is known to be sent and the answer that named them was lost."""
-
-    id: str | None
-    thread_id: str | None
+from integrations.mail.mailer import Remember, Sent
+from integrations.mail.messages import Mail, mailbox
 
 
-class Mailer:
+class GmailMailer:
     """Sends mail from one mailbox. ``sender`` is an address, with a name if one is wanted.
 
     Raises ``ConfigError`` where ``sender`` is no address. Owns ``transport``: call ``close()`` in the end.
@@ -40,6 +32,11 @@ class Mailer:
         except ValueError as error:
             raise ConfigError([f"GMAIL_SENDER {error}."]) from None
         self._drafts_refused = False
+
+    @property
+    def address(self) -> str:
+        """The bare address that it sends from."""
+        return self._sender.addr_spec
 
     @property
     def can_draft(self) -> bool | None:
@@ -67,39 +64,54 @@ class Mailer:
             await remember({})
             raise ActionError("Gmail: an earlier try of this mail ended without an answer.", uncertain=True)
         try:
-            raw = compose(mail, sender=self._sender)
+            # Gmail gives each mail a Message-ID of its own. What is in a thread is kept together by what it refers to.
+            raw = compose(replace(mail, message_id=None), sender=self._sender)
         except ValueError as error:
             raise ActionError(f"The mail cannot be built: {error}") from error
         await self._transport.authorize()
+        thread = mail.thread.id if mail.thread is not None and mail.thread.account == self.address else None
         if self.can_draft is not False:
             try:
-                draft = await self._transport.create_draft(raw)
+                draft = await self._create_draft(raw, thread)
             except InsufficientPermissions:
                 self._drafts_refused = True
             else:
                 await remember({"draft": draft})
                 return await self._send_draft(draft, remember, resumed=False)
-        return await self._send_message(raw, remember)
+        return await self._send_message(raw, thread, remember)
 
     async def close(self) -> None:
         """Close the transport."""
         await self._transport.close()
+
+    async def _create_draft(self, raw: str, thread: str | None) -> str:
+        try:
+            return await self._transport.create_draft(raw, thread)
+        except NotFound:
+            if thread is None:
+                raise
+            return await self._transport.create_draft(raw)  # somebody has deleted the thread
 
     async def _send_draft(self, draft: str, remember: Remember, *, resumed: bool) -> Sent:
         try:
             return _sent(await self._transport.send_draft(draft))
         except NotFound:
             if resumed:
-                return Sent(id=None, thread_id=None)
+                return Sent()
             # Made a moment ago and never sent, so it was thrown away and not sent: start over.
             await remember({})
             raise ActionError("Gmail: the draft has vanished before it was sent.", retryable=True) from None
 
-    async def _send_message(self, raw: str, remember: Remember) -> Sent:
+    async def _send_message(self, raw: str, thread: str | None, remember: Remember) -> Sent:
         # Stored first, so that a process that dies in between does not send it again when it comes back.
         await remember({"sending": True})
         try:
-            return _sent(await self._transport.send_message(raw))
+            try:
+                return _sent(await self._transport.send_message(raw, thread))
+            except NotFound:
+                if thread is None:
+                    raise
+                return _sent(await self._transport.send_message(raw))  # somebody has deleted the thread
         except ActionError:
             await remember({})
             raise

@@ -58,14 +58,17 @@ class GmailTransport:
         """Have a valid token. Raises ``ActionError`` with a hint for the operator where there is none to be had."""
         await self._credentials.token()
 
-    async def send_message(self, raw: str) -> dict[str, Json]:
-        """Gmail's message (``id``, ``threadId``); empty where it was sent and the answer broke off."""
-        request = self._service.users().messages().send(userId="me", body={"raw": raw})
+    async def send_message(self, raw: str, thread: str | None = None) -> dict[str, Json]:
+        """Gmail's message (``id``, ``threadId``); empty where it was sent and the answer broke off.
+
+        ``thread`` is the ``threadId`` that it goes into. Raises ``NotFound`` where there is none, and nothing was sent.
+        """
+        request = self._service.users().messages().send(userId="me", body=_message(raw, thread))
         return await self._post(request, OPEN)
 
-    async def create_draft(self, raw: str) -> str:
-        """The id of a new draft."""
-        request = self._service.users().drafts().create(userId="me", body={"message": {"raw": raw}})
+    async def create_draft(self, raw: str, thread: str | None = None) -> str:
+        """The id of a new draft; ``thread`` as in ``send_message``."""
+        request = self._service.users().drafts().create(userId="me", body={"message": _message(raw, thread)})
         draft = (await self._post(request, HARMLESS)).get("id")
         if not isinstance(draft, str):
             raise lost("the answer to a new draft broke off", HARMLESS)
@@ -120,6 +123,10 @@ class GmailTransport:
                 trust_env=False,
             )
         return self._session
+
+
+def _message(raw: str, thread: str | None) -> dict[str, Json]:
+    return {"raw": raw} if thread is None else {"raw": raw, "threadId": thread}
 
 
 async def _body(response: aiohttp.ClientResponse) -> Json:

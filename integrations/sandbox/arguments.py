@@ -32,6 +32,11 @@ class Arguments:
     def __init__(self, given: Mapping[str, Json]) -> None:
         self._given = given
 
+    @property
+    def given(self) -> Mapping[str, Json]:
+        """All of them, as they came."""
+        return self._given
+
     def has(self, name: str) -> bool:
         """Whether it was given at all."""
         return self._given.get(name) is not None

@@ -5,7 +5,7 @@ and the messages of real refusals that people have posted (``must be less than 3
 property: emoji``, ``action_id "x" already exists``). Where the real limit is only known from observation, the comment
 beside it says so, and the stricter reading is taken: a card that passes here passes there.
 
-The blocks and elements are those that a bot which asks people needs. Others that Slack knows (tables, video, cards)
+The blocks and elements are those that a bot which asks people needs. Others that Slack knows (video, cards, data tables)
 are refused as unsupported types.
 """
 
@@ -25,6 +25,8 @@ VIEW_BYTES = 250_000  # views.open: "view_too_large: greater than 250kb"
 MARKDOWN_TEXT = 12_000  # over all markdown blocks of a message
 # Undocumented: slackapi/bolt-js#2867 measured 9,597 characters of text over all blocks accepted and 11,341 refused.
 BLOCKS_TEXT = 11_000
+# Undocumented: slackapi/bolt-python#914 saw ``invalid_attachments`` past 20 blocks in one attachment.
+ATTACHMENT_BLOCKS = 20
 
 
 Block = dict[str, Json]
@@ -45,6 +47,26 @@ def check_message_blocks(blocks: Json) -> list[str]:
     """What is wrong with the ``blocks`` of a message, one sentence each; empty if nothing is."""
     report = _Report()
     _blocks(report, blocks, "/blocks", maximum=MESSAGE_BLOCKS, surface="message")
+    return report.errors
+
+
+def check_attachments(attachments: Sequence[Mapping[str, Json]]) -> list[str]:
+    """What is wrong with a message's ``attachments``, one sentence each; empty if nothing is.
+
+    One that has blocks may have a colour and a fallback besides, and no other field ("invalid_keys",
+    slackapi/node-slack-sdk#832); one without needs something to show.
+    """
+    report = _Report()
+    for index, attachment in enumerate(attachments):
+        pointer = f"/attachments/{index}"
+        _ATTACHMENT(report, attachment, pointer)
+        if "blocks" in attachment:
+            if attachment.keys() - {"blocks", "color", "fallback"}:
+                report.say("invalid_keys", pointer)
+            blocks = attachment["blocks"]
+            _blocks(report, blocks, f"{pointer}/blocks", maximum=ATTACHMENT_BLOCKS, surface="message")
+        elif not any(attachment.get(name) for name in ("text", "title", "pretext", "fields", "image_url", "fallback")):
+            report.say("no_text", pointer)
     return report.errors
 
 
@@ -450,6 +472,11 @@ _CONTEXT_ITEM: dict[str, Rule] = {
     "mrkdwn": _text(3000),
     "image": _ELEMENTS["image"],
 }
+_CELL: dict[str, Rule] = {
+    "raw_text": _record({"text": _string(10_000)}),
+    "rich_text": _record({"elements": _each(_typed(_RICH), 1000, 0)}),
+}
+_COLUMNS = _each(_record({}, {"align": _choice("left", "center", "right"), "is_wrapped": _boolean}), 20)
 _BLOCKS: dict[str, Rule] = {
     "section": _text_or_fields(
         _record(
@@ -478,12 +505,13 @@ _BLOCKS: dict[str, Rule] = {
     ),
     "rich_text": _record({"elements": _each(_typed(_RICH), 1000, 0)}, _ID),
     "markdown": _record({"text": _string(MARKDOWN_TEXT)}, _ID),
+    "table": _record({"rows": _each(_each(_typed(_CELL), 20), 100)}, {**_ID, "column_settings": _COLUMNS}),
 }
-# The markdown block is for messages only.
+_MESSAGES_ONLY = ("markdown", "table")
 _BY_SURFACE = {
     "message": tuple(_BLOCKS),
-    "modal": tuple(name for name in _BLOCKS if name != "markdown"),
-    "home": tuple(name for name in _BLOCKS if name != "markdown"),
+    "modal": tuple(name for name in _BLOCKS if name not in _MESSAGES_ONLY),
+    "home": tuple(name for name in _BLOCKS if name not in _MESSAGES_ONLY),
 }
 _ANY_VIEW: dict[str, Rule] = {
     "private_metadata": _string(3000, 0),
@@ -506,6 +534,23 @@ _VIEWS: dict[str, Rule] = {
 }
 
 
+_ATTACHMENT = _record(
+    {},
+    {
+        "color": _string(7, 4, r"good|warning|danger|#[0-9A-Fa-f]{6}", "colour: good, warning, danger or #RRGGBB"),
+        "blocks": _anything,
+        "fields": _each(_record({}, {"title": _string(3000, 0), "value": _string(3000, 0), "short": _boolean}), 100, 0),
+        "mrkdwn_in": _each(_choice("text", "pretext", "fields"), 3, 0),
+        "ts": _anything,
+        **dict.fromkeys(("fallback", "pretext", "text", "title", "author_name", "footer"), _string(40_000, 0)),
+        **dict.fromkeys(
+            ("title_link", "author_link", "author_icon", "image_url", "thumb_url", "footer_icon", "callback_id"),
+            _string(3000, 0),
+        ),
+    },
+)
+
+
 def _blocks(report: _Report, blocks: Json, pointer: str, *, maximum: int, surface: str) -> None:
     if blocks is None:
         return
@@ -514,6 +559,8 @@ def _blocks(report: _Report, blocks: Json, pointer: str, *, maximum: int, surfac
     focused = [
         element for block in records(blocks) for element in elements_of(block) if element.get("focus_on_load") is True
     ]
+    if sum(block.get("type") == "table" for block in records(blocks)) > 1:
+        report.say("only_one_table_allowed", pointer)
     if len(focused) > 1:
         report.say("only one element can have `focus_on_load` set to true", pointer)
 

@@ -43,22 +43,23 @@ class Gate:
         perform: Callable[[], Awaitable[Performed]],
         *,
         limited: Json,
+        team: str | None = None,
     ) -> web.StreamResponse:
         """Answer ``request``, which calls ``method`` with ``body`` (without tokens); ``perform`` has the effect.
 
-        ``limited`` is what this API says in the body of a 429.
+        ``limited`` is what this API says in the body of a 429; ``team`` is the workspace that is called, where that is one.
         """
-        call = self._calls.add(method, body, self._clock.now())
-        slow = self._faults.take(method, wanted=lambda fault: isinstance(fault, Slow))
+        call = self._calls.add(method, body, self._clock.now(), team)
+        slow = self._faults.take(method, wanted=lambda fault: isinstance(fault, Slow), body=body, team=team)
         if isinstance(slow, Slow) and not slow.after:
             await wait_out(slow, self._clock)
-        match self._faults.take(method, wanted=_befalls_requests):
+        match self._faults.take(method, wanted=_befalls_requests, body=body, team=team):
             case HttpStatus(status=status, retry_after=retry_after):
                 call.outcome = f"http {status}"
                 answer: web.StreamResponse = _failure(status, retry_after, limited)
-            case SlackError(code=code):
+            case SlackError(code=code, extra=extra):
                 call.outcome = code
-                answer = web.json_response({"ok": False, "error": code})
+                answer = web.json_response({"ok": False, "error": code, **extra})
             case DropBefore():
                 call.outcome = "dropped before"
                 answer = _drop(request)

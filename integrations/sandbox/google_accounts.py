@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from aiohttp import web
+from aiohttp import BasicAuth, web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import exceptions as google_exceptions
@@ -82,6 +82,8 @@ class GoogleAccounts:
         self.refresh: dict[str, RefreshToken] = {}
         self.service_accounts: dict[str, ServiceAccount] = {}
         self.token_uri = ""
+        self.code_grant: Callable[[Mapping[str, str]], dict[str, Json]] | None = None
+        """Exchanges the code of a consent (``google_oauth``)."""
 
     def new_token(
         self,
@@ -144,7 +146,7 @@ class GoogleAccounts:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer ``POST /token``."""
-        form = {name: str(value) for name, value in (await request.post()).items()}
+        form = {name: str(value) for name, value in (await request.post()).items()} | _basic(request)
         shown = {name: value for name, value in form.items() if name in ("grant_type", "client_id", "scope")}
 
         async def perform() -> Performed:
@@ -162,6 +164,8 @@ class GoogleAccounts:
         match form.get("grant_type"):
             case "refresh_token":
                 email, scopes = self._refreshed(form)
+            case "authorization_code" if self.code_grant is not None:
+                return self.code_grant(form)
             case grant if grant == _JWT_GRANT:
                 email, scopes = self._asserted(form.get("assertion", ""))
             case _:
@@ -210,6 +214,15 @@ class GoogleAccounts:
                 "or client not authorized for any of the scopes requested.",
             )
         return (subject or account.email).lower(), scopes
+
+
+def _basic(request: web.Request) -> dict[str, str]:
+    """A client may say who it is in a header as well (``client_secret_basic`` of Google's discovery document)."""
+    try:
+        given = BasicAuth.decode(request.headers.get("Authorization", ""))
+    except ValueError:
+        return {}
+    return {"client_id": given.login, "client_secret": given.password}
 
 
 def _claims(assertion: str, **how: Json) -> Mapping[str, Json]:

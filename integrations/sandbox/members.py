@@ -25,6 +25,7 @@ class User:
     is_ultra_restricted: bool = False
     is_bot: bool = False
     is_stranger: bool = False
+    is_email_confirmed: bool = True
 
     def as_json(self, *, with_email: bool, now: datetime) -> dict[str, Json]:
         """As ``users.info`` answers; the mail address only where the token may read it."""
@@ -53,6 +54,8 @@ class User:
         }
         if self.is_stranger:
             user["is_stranger"] = True
+        if not self.is_bot:
+            user["is_email_confirmed"] = self.is_email_confirmed
         if self.deleted:  # Slack leaves these out of a deactivated user
             for name in ("real_name", "tz", "tz_label", "tz_offset"):
                 del user[name]
@@ -82,7 +85,17 @@ class Channel:
             return "mpim"
         return "groups" if self.is_private else "channels"
 
-    def as_json(self, *, member: str) -> dict[str, Json]:
+    @property
+    def said_name(self) -> str:
+        """What payloads call it: not by its name, unless everybody may know that."""
+        return "directmessage" if self.is_im else "privategroup" if self.is_private else self.name
+
+    @property
+    def event_type(self) -> str:
+        """The word that events use: ``channel``, ``group``, ``im`` or ``mpim``."""
+        return {"channels": "channel", "groups": "group"}.get(self.kind, self.kind)
+
+    def as_json(self, *, member: str, is_shared: bool = False) -> dict[str, Json]:
         """As ``conversations.info`` answers, seen by ``member``."""
         if self.is_im:
             return {
@@ -107,7 +120,9 @@ class Channel:
             "is_private": self.is_private or self.is_mpim,
             "is_archived": self.is_archived,
             "is_general": self.name == "general",
-            "is_shared": False,
+            "is_shared": is_shared,
+            "is_ext_shared": is_shared,
+            "is_org_shared": False,
             "is_member": member in self.members,
             "num_members": len(self.members),
             "topic": {"value": "", "creator": "", "last_set": 0},

@@ -124,12 +124,19 @@ class SandboxPage:
 
     async def _permalink(self, request: web.Request) -> web.StreamResponse:
         """What ``chat.getPermalink`` answered: the page at that message; a direct message, as the person that it is of."""
-        place = self._sandbox.workspace.channels.get(request.match_info["channel"])
         found = re.fullmatch(r"p(\d+)(\d{6})", request.match_info["message"])
-        if place is None or found is None:
+        channel = request.match_info["channel"]
+        home = next((home for home in self._sandbox.workspaces.values() if channel in home.channels), None)
+        if home is None or found is None:
             raise web.HTTPNotFound(text="there is no such message")
-        view = {"open": place.id, "at": f"{found[1]}.{found[2]}"}
-        reader = next((name for name, person in self._sandbox.people.items() if person.id == place.user), None)
+        view = {"open": channel, "at": f"{found[1]}.{found[2]}"}
+        if thread := request.query.get("thread_ts"):
+            view["thread"] = thread
+        place = home.channels[channel]
+        # Anybody can look at a channel of the first workspace; elsewhere one has to be somebody who is there.
+        readers = [] if home is self._sandbox.workspace and not place.is_im else place.members
+        people = self._sandbox.people.items()
+        reader = next((name for name, each in people if each.workspace is home and each.id in readers), None)
         raise web.HTTPFound("/?" + urlencode(view | ({"as": reader} if reader is not None else {})))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from aiohttp import ClientConnectionResetError, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from flows.ports import Json
 from integrations.sandbox.inputs import Incomplete, NotPossible
 from integrations.sandbox.message import Message
+from integrations.sandbox.page_bad_days import FAULTS, BadDays, ChannelAct, GroupAct, PersonAct, SlackAct
 from integrations.sandbox.people import Human
 from integrations.sandbox.screen import Screens
 from integrations.sandbox.server import Sandbox
@@ -48,6 +49,16 @@ class _Use(_Body):
     values: dict[str, Json] = {}
 
 
+class _Query(_Body):
+    """What is typed into an external menu on a message or in a view."""
+
+    channel: str | None = None
+    ts: str | None = None
+    view: str | None = None
+    action_id: str
+    query: str
+
+
 class _Submission(_Body):
     view: str
     values: dict[str, Json]
@@ -59,13 +70,33 @@ class _Closing(_Body):
 
 
 class _Words(_Body):
+    """Something written in a channel, or with ``thread_ts`` in a thread of it."""
+
     channel: str
     text: str
+    thread_ts: str | None = None
+    broadcast: bool = False
+
+
+class _Shortcut(_Body):
+    """A global shortcut, or with ``channel`` and ``ts`` one of a message."""
+
+    callback_id: str
+    channel: str | None = None
+    ts: str | None = None
+
+
+class _Pointed(_Body):
+    """A message."""
+
+    channel: str
+    ts: str
 
 
 class _Read(_Body):
     channel: str | None = None
     ts: str | None = Field(default=None, pattern=r"^\d{1,12}\.\d{6}$")
+    thread_ts: str = ""
     mail: str | None = None
 
 
@@ -74,7 +105,17 @@ class _Begin(_Body):
     values: dict[str, Json]
 
 
-B = TypeVar("B", bound=_Body)
+class _HasPerson(Protocol):
+    """What every body says: who does it."""
+
+    @property
+    def person(self) -> str: ...
+
+    @classmethod
+    def model_validate_json(cls, json_data: str) -> Self: ...
+
+
+B = TypeVar("B", bound=_HasPerson)
 
 
 class PageApi:
@@ -85,17 +126,25 @@ class PageApi:
         self._screens = screens
         self._flows = flows
         self._start = start
+        self._bad_days = BadDays(sandbox)
 
     def routes(self) -> dict[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]]:
         """Method and path of every endpoint, with what answers it."""
         acts: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
             "click": self._act(_Use, self._click),
             "select": self._act(_Use, self._select),
+            "suggest": self._act(_Query, self._suggest),
             "submit": self._act(_Submission, self._submit),
             "close": self._act(_Closing, self._close),
             "say": self._act(_Words, self._say),
             "command": self._act(_Words, self._command),
+            "shortcut": self._act(_Shortcut, self._shortcut),
+            "delete": self._act(_Pointed, self._delete),
             "home": self._act(_Body, self._home),
+            "channel": self._act(ChannelAct, _done(self._bad_days.channel)),
+            "somebody": self._act(PersonAct, _done(self._bad_days.somebody)),
+            "group": self._act(GroupAct, _done(self._bad_days.group)),
+            "slack": self._act(SlackAct, _done(self._bad_days.slack)),
             "read": self._act(_Read, self._mark_read),
             "start": self._act(_Begin, self._begin),
         }
@@ -103,6 +152,7 @@ class PageApi:
             ("GET", "state"): self._state,
             ("GET", "events"): self._events,
             ("GET", "flows"): self._list_flows,
+            ("GET", "faults"): self._list_faults,
             **{("POST", name): handler for name, handler in acts.items()},
         }
 
@@ -142,6 +192,9 @@ class PageApi:
     async def _list_flows(self, _request: web.Request) -> web.Response:
         return web.json_response({"flows": [dict(flow) for flow in self._flows()]})
 
+    async def _list_faults(self, _request: web.Request) -> web.Response:
+        return web.json_response({"faults": {name: sentence for name, (sentence, _) in FAULTS.items()}})
+
     # -- doing
 
     async def _click(self, person: Human, use: _Use) -> web.Response:
@@ -155,6 +208,15 @@ class PageApi:
         answer = await person.select(place, use.action_id, use.value, block_id=use.block_id)
         return web.json_response({"ok": answer.ok})
 
+    async def _suggest(self, person: Human, query: _Query) -> web.Response:
+        place: Message | View
+        if query.view is not None:
+            place = _view(person, query.view)
+        else:
+            place = _message(person, query.channel or "", query.ts or "")
+        options = await person.suggestions(place, query.action_id, query.query)
+        return web.json_response({"options": options})
+
     async def _submit(self, person: Human, submission: _Submission) -> web.Response:
         answer = await person.submit(submission.values, view=_view(person, submission.view))
         return web.json_response({"ok": answer.ok})
@@ -166,7 +228,23 @@ class PageApi:
     async def _say(self, person: Human, words: _Words) -> web.Response:
         if not words.text.strip():
             raise NotPossible("there is nothing to send")
-        await person.say(words.text, channel=words.channel)
+        await person.say(words.text, channel=words.channel, thread_ts=words.thread_ts, broadcast=words.broadcast)
+        return web.json_response({"ok": True})
+
+    async def _shortcut(self, person: Human, used: _Shortcut) -> web.Response:
+        if used.channel is None or used.ts is None:
+            answer = await person.global_shortcut(used.callback_id)
+        else:
+            answer = await person.message_shortcut(_message(person, used.channel, used.ts), used.callback_id)
+        return web.json_response({"ok": answer.ok})
+
+    async def _delete(self, person: Human, pointed: _Pointed) -> web.Response:
+        """One's own message as oneself, and any other as an administrator."""
+        message = _message(person, pointed.channel, pointed.ts)
+        if message.user == person.id:
+            await person.delete_message(message)
+        else:
+            await self._sandbox.delete_message(message, workspace=person.workspace)
         return web.json_response({"ok": True})
 
     async def _command(self, person: Human, words: _Words) -> web.Response:
@@ -180,7 +258,7 @@ class PageApi:
 
     async def _mark_read(self, _person: Human, read: _Read) -> web.Response:
         if read.channel is not None and read.ts is not None:
-            self._screens.read(read.person, read.channel, read.ts)
+            self._screens.read(read.person, read.channel, read.ts, read.thread_ts)
         if read.mail is not None:
             self._screens.read_mail(read.person, read.mail)
         return web.json_response({"ok": True})
@@ -226,11 +304,23 @@ class PageApi:
             view = _view(person, use.view)
             await _fill(person, view, use.values)
             return view
-        seen = [*person.workspace.messages_in(use.channel or ""), *person.ephemerals()]
-        found = next((each for each in seen if (each.channel, each.ts) == (use.channel, use.ts)), None)
-        if found is None:
-            raise NotPossible("this message is gone")
-        return found
+        return _message(person, use.channel or "", use.ts or "")
+
+
+def _done(perform: Callable[[Human, B], Awaitable[None]]) -> Callable[[Human, B], Awaitable[web.Response]]:
+    async def perform_and_say_so(person: Human, body: B) -> web.Response:
+        await perform(person, body)
+        return web.json_response({"ok": True})
+
+    return perform_and_say_so
+
+
+def _message(person: Human, channel: str, ts: str) -> Message:
+    seen = [*person.workspace.messages_in(channel), *person.ephemerals()]
+    found = next((each for each in seen if (each.channel, each.ts) == (channel, ts)), None)
+    if found is None:
+        raise NotPossible("this message is gone")
+    return found
 
 
 def _view(person: Human, view_id: str) -> View:

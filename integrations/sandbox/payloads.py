@@ -53,19 +53,26 @@ def on_message(
     state: StateValues,
     trigger_id: str,
     response_url: str,
+    attachment: int | None = None,
 ) -> dict[str, Json]:
-    """``block_actions`` on a message. One that only its reader sees is not repeated in the payload."""
+    """``block_actions`` on a message, or in its attachment of that number.
+
+    A message that only its reader sees is not repeated in the payload.
+    """
     ephemeral = message.ephemeral_to is not None
     payload = interaction("block_actions", workspace, user)
+    container: dict[str, Json] = {
+        "type": "message",
+        "message_ts": message.ts,
+        "channel_id": message.channel,
+        "is_ephemeral": ephemeral,
+    }
+    if attachment is not None:
+        container |= {"type": "message_attachment", "attachment_id": attachment, "is_app_unfurl": False}
     payload |= {
-        "container": {
-            "type": "message",
-            "message_ts": message.ts,
-            "channel_id": message.channel,
-            "is_ephemeral": ephemeral,
-        },
+        "container": container,
         "trigger_id": trigger_id,
-        "channel": {"id": channel.id, "name": channel.name},
+        "channel": {"id": channel.id, "name": channel.said_name},
         "state": {"values": state},
         "response_url": response_url,
         "actions": actions,
@@ -125,7 +132,7 @@ def command(
         "team_id": workspace.id,
         "team_domain": workspace.domain,
         "channel_id": channel.id,
-        "channel_name": channel.name,
+        "channel_name": channel.said_name,
         "user_id": user.id,
         "user_name": user.name,
         "command": name,
@@ -135,6 +142,119 @@ def command(
         "response_url": response_url,
         "trigger_id": trigger_id,
     }
+
+
+def message_action(
+    workspace: Workspace, user: User, message: Message, channel: Channel, *, response_url: str
+) -> dict[str, Json]:
+    """``message_action``, without what every shortcut says."""
+    return interaction("message_action", workspace, user) | {
+        "channel": {"id": channel.id, "name": channel.said_name},
+        "message_ts": message.ts,
+        "message": message.as_json(with_metadata=True),
+        "response_url": response_url,
+    }
+
+
+def said(workspace: Workspace, channel: Channel, message: Message) -> dict[str, Json]:
+    """The inner event when somebody has written something; a broadcast reply brings its parent along."""
+    inner = message.as_json(with_metadata=True) | {
+        "channel": channel.id,
+        "channel_type": channel.event_type,
+        "event_ts": message.ts,
+    }
+    parent = workspace.message(channel.id, message.thread_ts) if message.broadcast and message.thread_ts else None
+    if parent is not None:
+        inner["root"] = parent.as_json(with_metadata=True)
+    return inner
+
+
+def message_changed(workspace: Workspace, channel: Channel, message: Message, before: Message) -> dict[str, Json]:
+    """The inner event when a message says something else than ``before``."""
+    return _hidden(workspace, channel, "message_changed") | {
+        "message": message.as_json(with_metadata=True),
+        "previous_message": before.as_json(with_metadata=True),
+    }
+
+
+def message_deleted(workspace: Workspace, channel: Channel, before: Message) -> dict[str, Json]:
+    """The inner event when a message is gone."""
+    return _hidden(workspace, channel, "message_deleted") | {
+        "deleted_ts": before.ts,
+        "previous_message": before.as_json(with_metadata=True),
+    }
+
+
+def _hidden(workspace: Workspace, channel: Channel, subtype: str) -> dict[str, Json]:
+    ts = workspace.new_ts()
+    return {
+        "type": "message",
+        "subtype": subtype,
+        "hidden": True,
+        "channel": channel.id,
+        "channel_type": channel.event_type,
+        "ts": ts,
+        "event_ts": ts,
+    }
+
+
+def home_opened(workspace: Workspace, user: User, *, tab: str) -> dict[str, Json]:
+    """The inner event when somebody opens the bot's ``home`` or ``messages`` tab."""
+    inner: dict[str, Json] = {
+        "type": "app_home_opened",
+        "user": user.id,
+        "channel": workspace.direct_message(user.id).id,
+        "tab": tab,
+        "event_ts": workspace.new_ts(),
+    }
+    home = workspace.homes.get(user.id)
+    return inner | {"view": home.as_json()} if home is not None and tab == "home" else inner
+
+
+def archived(workspace: Workspace, channel: Channel, user: User) -> dict[str, Json]:
+    """The inner event when a channel is archived, or is there again."""
+    kind = "group" if channel.is_private else "channel"
+    inner: dict[str, Json] = {
+        "type": f"{kind}_{'archive' if channel.is_archived else 'unarchive'}",
+        "channel": channel.id,
+        "user": user.id,
+        "event_ts": workspace.new_ts(),
+    }
+    return inner | {"is_moved": 0} if channel.is_archived else inner
+
+
+def membership(workspace: Workspace, channel: Channel, user: User, *, by: User) -> dict[str, Json]:
+    """The inner event when ``user`` has come to a channel or is not there any more."""
+    joined = user.id in channel.members
+    inner: dict[str, Json] = {
+        "type": "member_joined_channel" if joined else "member_left_channel",
+        "user": user.id,
+        "channel": channel.id,
+        "channel_type": "G" if channel.is_private else "C",
+        "team": user.team_id,
+        "event_ts": workspace.new_ts(),
+    }
+    return inner | {"inviter": by.id} if joined else inner
+
+
+def thrown_out(workspace: Workspace, channel: Channel, *, by: User) -> dict[str, Json]:
+    """The inner event when the bot itself was removed from a channel."""
+    kind = "group_left" if channel.is_private else "channel_left"
+    return {"type": kind, "channel": channel.id, "actor_id": by.id, "event_ts": workspace.new_ts()}
+
+
+def tokens_revoked(workspace: Workspace) -> dict[str, Json]:
+    """The inner event when the bot's tokens are good for nothing any more; it names the bot user, no tokens."""
+    return {
+        "type": "tokens_revoked",
+        "tokens": {"oauth": [], "bot": [workspace.bot.id]},
+        "event_ts": workspace.new_ts(),
+    }
+
+
+def uninstalled(workspace: Workspace) -> dict[str, Json]:
+    """The inner event when the app was taken out of a workspace."""
+    return {"type": "app_uninstalled", "event_ts": workspace.new_ts()}
 
 
 def user_changed(workspace: Workspace, user: User) -> dict[str, Json]:
@@ -187,7 +307,7 @@ def members_changed(workspace: Workspace, group: UserGroup, before: Sequence[str
     }
 
 
-def event(workspace: Workspace, inner: dict[str, Json], *, event_time: int) -> dict[str, Json]:
+def event(workspace: Workspace, inner: dict[str, Json], *, event_time: int, shared: bool = False) -> dict[str, Json]:
     """An ``event_callback`` of the Events API, without the id that its delivery gives to it."""
     authorization = {"enterprise_id": None, "team_id": workspace.id, "user_id": workspace.bot.id, "is_bot": True}
     return {
@@ -198,5 +318,5 @@ def event(workspace: Workspace, inner: dict[str, Json], *, event_time: int) -> d
         "event": inner,
         "event_time": event_time,
         "authorizations": [{**authorization, "is_enterprise_install": False}],
-        "is_ext_shared_channel": False,
+        "is_ext_shared_channel": shared,
     }

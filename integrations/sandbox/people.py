@@ -6,6 +6,7 @@ Everything a ``Human`` does reaches the bot as Slack's servers would send it, ov
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 from flows.ports import Json
 from integrations.sandbox import payloads
@@ -14,6 +15,7 @@ from integrations.sandbox.blocks import Block, elements_of, options_of
 from integrations.sandbox.bot_line import Answer, BotLine
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.content import MODALS, checked_view, push_modal
+from integrations.sandbox.events import Events
 from integrations.sandbox.inputs import Incomplete, NotPossible, complaint, entered, state_of
 from integrations.sandbox.mailbox import Mail, PostOffice
 from integrations.sandbox.members import Channel, User
@@ -23,6 +25,7 @@ from integrations.sandbox.view import StateValues, View
 from integrations.sandbox.workspace import ResponseAddress, Workspace
 
 Place = Message | View
+_MENTIONED = ("user", "text", "ts", "team", "channel", "event_ts", "thread_ts", "parent_user_id")
 TROUBLE = "We had some trouble connecting. Try again?"
 
 
@@ -40,6 +43,7 @@ class Human:
         workspace: Workspace,
         office: PostOffice,
         line: BotLine,
+        events: Events,
         changes: Changes,
         origin: Callable[[], str],
     ) -> None:
@@ -48,6 +52,7 @@ class Human:
         self.notices: list[str] = []
         self._office = office
         self._line = line
+        self._events = events
         self._changes = changes
         self._origin = origin
         self._filled: dict[tuple[str, str], StateValues] = {}
@@ -245,18 +250,9 @@ class Human:
                 answer = await self._interact("view_closed", payload)
         return answer
 
-    async def open_home(self) -> Answer:
-        """Open the bot's home tab (``app_home_opened``)."""
-        inner: dict[str, Json] = {
-            "type": "app_home_opened",
-            "user": self.id,
-            "channel": self.workspace.direct_message(self.id).id,
-            "tab": "home",
-            "event_ts": self.workspace.new_ts(),
-        }
-        if self.home is not None:
-            inner["view"] = self.home.as_json()
-        return await self._event(inner)
+    async def open_home(self, *, tab: Literal["home", "messages"] = "home") -> Answer:
+        """Open the bot's home tab, or its messages (``app_home_opened``)."""
+        return await self._events.tell(self.workspace, payloads.home_opened(self.workspace, self.user, tab=tab))
 
     async def command(self, name: str, text: str = "", *, channel: str | None = None) -> Answer:
         """Type a slash command, ``command("/approvals", "all")``; without ``channel`` in the direct message with the bot.
@@ -264,6 +260,9 @@ class Human:
         The bot's answer is shown as Slack does: to this person only, or in the channel.
         """
         place = self._channel(channel or "@signoff")
+        if not self.workspace.installed:
+            self._notice(f"{name} is not a valid command.")
+            return Answer(0)
         trigger = self.workspace.new_trigger(self.id)
         address = self.workspace.new_response(self.id, place.id, None)
         payload = payloads.command(
@@ -282,42 +281,81 @@ class Human:
             self._show_command_answer(name, address, body)
         return answer
 
+    async def global_shortcut(self, callback_id: str) -> Answer:
+        """Use a shortcut from the menu beside the line to write in."""
+        return await self._shortcut(callback_id, payloads.interaction("shortcut", self.workspace, self.user))
+
+    async def message_shortcut(self, message: Message, callback_id: str) -> Answer:
+        """Use a shortcut from a message's own menu."""
+        current = self._current(message)
+        if current.ephemeral_to is not None:
+            raise NotPossible("a message that only one person sees has no menu")
+        address = self.workspace.new_response(self.id, current.channel, None)
+        channel = self.workspace.channels[current.channel]
+        url = self._response_url(address)
+        payload = payloads.message_action(self.workspace, self.user, current, channel, response_url=url)
+        return await self._shortcut(callback_id, payload)
+
     async def shortcut(self, callback_id: str, message: Message | None = None) -> Answer:
         """Use a shortcut: a global one, or the one in a message's menu."""
-        trigger = self.workspace.new_trigger(self.id)
         if message is None:
-            payload = payloads.interaction("shortcut", self.workspace, self.user)
-        else:
-            current = self._current(message)
-            address = self.workspace.new_response(self.id, current.channel, None)
-            payload = payloads.interaction("message_action", self.workspace, self.user)
-            payload |= {
-                "channel": {"id": current.channel, "name": self.workspace.channels[current.channel].name},
-                "message_ts": current.ts,
-                "message": current.as_json(with_metadata=True),
-                "response_url": self._response_url(address),
-            }
-        payload |= {"callback_id": callback_id, "trigger_id": trigger.id, "action_ts": self.workspace.new_ts()}
-        return await self._interact(payload["type"], payload)
+            return await self.global_shortcut(callback_id)
+        return await self.message_shortcut(message, callback_id)
 
-    async def say(self, text: str, *, channel: str | None = None, thread_ts: str | None = None) -> Message:
-        """Write a message; the bot hears of it (``app_mention``) only where it is mentioned and a member."""
+    async def say(
+        self, text: str, *, channel: str | None = None, thread_ts: str | None = None, broadcast: bool = False
+    ) -> Message:
+        """Write a message, or with ``thread_ts`` a reply; without ``channel`` in the direct message with the bot.
+
+        The bot hears of it (``message``, and ``app_mention`` where it is mentioned) in places that it is in.
+        """
         place = self._channel(channel or "@signoff")
-        message = self.workspace.post(place, self.id, text, thread_ts=thread_ts)
+        if place.is_archived:
+            raise NotPossible(f"#{place.name} is archived: nobody can write there")
+        if place.is_im and self._events.messages_read_only:
+            raise NotPossible("Sending messages to this app has been turned off.")
+        message = self.workspace.post(place, self.id, text, thread_ts=thread_ts, broadcast=broadcast)
+        inner = payloads.said(self.workspace, place, message)
         bot = self.workspace.bot.id
         if f"<@{bot}>" in text and bot in place.members and not place.is_im:
-            inner: dict[str, Json] = {
-                "type": "app_mention",
-                "user": self.id,
-                "text": text,
-                "ts": message.ts,
-                "channel": place.id,
-                "event_ts": message.ts,
-            }
-            if thread_ts is not None:
-                inner["thread_ts"] = thread_ts
-            await self._event(inner)
+            mention = {"type": "app_mention"} | {name: inner[name] for name in _MENTIONED if name in inner}
+            await self._events.tell(self.workspace, mention, shared=self.workspace.is_shared(place))
+        await self._events.tell_message(self.workspace, place, inner)
         return message.snapshot()
+
+    async def reply_in_thread(self, message: Message, text: str, *, broadcast: bool = False) -> Message:
+        """Write a reply in a message's thread; with ``broadcast`` it stands in the channel as well."""
+        current = self._current(message)
+        if current.ephemeral_to is not None:
+            raise NotPossible("a message that only one person sees has no thread")
+        return await self.say(
+            text, channel=current.channel, thread_ts=current.thread_ts or current.ts, broadcast=broadcast
+        )
+
+    def thread(self, message: Message) -> list[Message]:
+        """A message and its replies as they stand, oldest first, with those that only this person sees."""
+        root = message.thread_ts or message.ts
+        whispers = [each for each in self._whispers() if (each.channel, each.thread_ts) == (message.channel, root)]
+        found = [*self.workspace.thread(message.channel, root), *whispers]
+        return [each.snapshot() for each in sorted(found, key=lambda each: float(each.ts))]
+
+    async def change_words(self, message: Message, text: str) -> Answer:
+        """Write one's own message anew (``message_changed``)."""
+        current = self._own(message)
+        before = current.snapshot()
+        self.workspace.edit(current, text, [])
+        channel = self.workspace.channels[current.channel]
+        inner = payloads.message_changed(self.workspace, channel, current, before)
+        return await self._events.tell_message(self.workspace, channel, inner)
+
+    async def delete_message(self, message: Message) -> Answer:
+        """Delete one's own message (``message_deleted``); to delete any, as an administrator does, ask the sandbox."""
+        current = self._own(message)
+        before = current.snapshot()
+        self.workspace.remove(current)
+        channel = self.workspace.channels[current.channel]
+        inner = payloads.message_deleted(self.workspace, channel, before)
+        return await self._events.tell_message(self.workspace, channel, inner)
 
     # -- how it gets there
 
@@ -338,22 +376,24 @@ class Human:
                 place,
                 workspace.channels[place.channel],
                 actions=used,
-                state=state_of(place.blocks, self._typed(place)),
+                state=state_of(place.all_blocks(), self._typed(place)),
                 trigger_id=trigger.id,
                 response_url=self._response_url(address),
+                attachment=place.attachment_of(block),
             )
         return await self._interact("block_actions", payload)
 
+    async def _shortcut(self, callback_id: str, payload: dict[str, Json]) -> Answer:
+        trigger = self.workspace.new_trigger(self.id)
+        payload |= {"callback_id": callback_id, "trigger_id": trigger.id, "action_ts": self.workspace.new_ts()}
+        return await self._interact(payload["type"], payload)
+
     async def _interact(self, name: str, payload: dict[str, Json]) -> Answer:
-        answer = await self._line.deliver("interactive", name, payload)
+        installed = self.workspace.installed
+        answer = await self._line.deliver("interactive", name, payload) if installed else Answer(0)
         if not answer.ok:
             self._notice(TROUBLE)
         return answer
-
-    async def _event(self, inner: dict[str, Json]) -> Answer:
-        event_time = int(self.workspace.clock.now().timestamp())
-        payload = payloads.event(self.workspace, inner, event_time=event_time)
-        return await self._line.deliver("events_api", inner["type"], payload)
 
     def _carry_out(self, view: View, body: Json) -> None:
         """Do with a submitted modal what the bot has answered."""
@@ -423,6 +463,12 @@ class Human:
         if channel is None or self.id not in channel.members:
             raise NotPossible(f"{self.name} is in no channel {name}")
         return channel
+
+    def _own(self, message: Message) -> Message:
+        current = self._current(message)
+        if current.user != self.id or current.tombstone:
+            raise NotPossible("this is not your message")
+        return current
 
     def _top(self) -> View:
         if self.modal is None:

@@ -12,7 +12,7 @@ from flows.clock import Clock
 from flows.ports import Json
 from integrations.sandbox.arguments import SlackRefusal
 from integrations.sandbox.blocks import with_ids
-from integrations.sandbox.content import checked_blocks
+from integrations.sandbox.content import checked_attachments, checked_blocks
 from integrations.sandbox.gate import Gate, Performed
 from integrations.sandbox.message import Message
 from integrations.sandbox.workspace import RESPONSE_LIFETIME, RESPONSE_USES, ResponseAddress, Workspace
@@ -68,16 +68,25 @@ def show_response(workspace: Workspace, address: ResponseAddress, body: Mapping[
         return
     text = body.get("text") or ""
     blocks = checked_blocks(body.get("blocks"))
-    if not isinstance(text, str) or not (text or blocks):
+    attachments = checked_attachments(workspace, body.get("attachments"))
+    if not isinstance(text, str) or not (text or blocks or attachments):
         raise SlackRefusal("no_text")
     blocks = with_ids(blocks, workspace.new_short_id)
     if body.get("replace_original") is True and original is not None:
-        workspace.edit(original, text, blocks)
+        workspace.edit(original, text, blocks, attachments=attachments)
         return
     channel = workspace.channels[address.channel]
     only_for = None if body.get("response_type") == "in_channel" else address.user
     thread_ts = body.get("thread_ts")
-    workspace.post(channel, workspace.bot.id, text, blocks=blocks, thread_ts=thread_ts, ephemeral_to=only_for)
+    workspace.post(
+        channel,
+        workspace.bot.id,
+        text,
+        blocks=blocks,
+        attachments=attachments,
+        thread_ts=thread_ts,
+        ephemeral_to=only_for,
+    )
 
 
 def _original(workspace: Workspace, address: ResponseAddress) -> Message | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -11,19 +13,29 @@ from aiohttp import web
 
 from flows.clock import Clock, SystemClock
 from flows.ports import Json
-from integrations.sandbox import payloads
-from integrations.sandbox.bot_line import Answer, BotLine
+from integrations.sandbox.administration import Administration
+from integrations.sandbox.arguments import Arguments
+from integrations.sandbox.bot_line import BotLine
 from integrations.sandbox.changes import Changes
+from integrations.sandbox.events import Events
 from integrations.sandbox.faults import Calls, Faults
 from integrations.sandbox.gate import Gate
 from integrations.sandbox.gmail_api import GmailApi
 from integrations.sandbox.google_accounts import GoogleAccounts
+from integrations.sandbox.google_oauth import GoogleOAuth
 from integrations.sandbox.mailbox import PostOffice
+from integrations.sandbox.manifest import Manifest
+from integrations.sandbox.members import Channel, User
+from integrations.sandbox.message import Message
 from integrations.sandbox.people import Human
+from integrations.sandbox.rate_limits import RateLimits
 from integrations.sandbox.response_url import ResponseUrls
 from integrations.sandbox.slack_api import SlackApi
+from integrations.sandbox.slack_oauth import SlackOAuth
+from integrations.sandbox.slack_openid import SlackOpenId
 from integrations.sandbox.socket_mode import SocketMode
-from integrations.sandbox.tokens import BOT_SCOPES, Token
+from integrations.sandbox.tokens import BOT_SCOPES, Kind, Token
+from integrations.sandbox.web_method import Caller, Method
 from integrations.sandbox.workspace import Workspace
 
 T = TypeVar("T")
@@ -32,14 +44,16 @@ SENDER = "signoff@example.com"
 _GRACE = 0.1
 
 
-class Sandbox:
+class Sandbox(Administration):
     """Stand-ins for Slack and Gmail, spoken to by the ordinary clients over HTTP.
 
     ``async with Sandbox.with_people() as sandbox`` starts and stops it. Set ``events_url`` to where the bot listens, or
     let the bot connect by Socket Mode. State is open to tests: ``workspace``, ``office``, ``google``, ``calls``;
-    ``faults`` arranges bad days.
+    ``faults`` arranges bad days, ``limits.enforced = True`` turns Slack's rate limits on, and what administrators do
+    (``archive``, ``kick_bot``, ``deactivate``, ``uninstall`` ...) is done to it and told to the bot.
 
-    ``routes`` may be extended before the start, by pages that are shown on top of it.
+    ``manifest`` is what Slack knows of the app; without ``manifest.read`` it hears every event. ``slack.methods`` and
+    ``slack.open_methods`` take further methods of the Web API. ``routes`` may be extended before the start, by pages that are shown on top of it.
     """
 
     def __init__(self, *, clock: Clock | None = None) -> None:
@@ -51,6 +65,8 @@ class Sandbox:
         self.workspaces: dict[str, Workspace] = {}
         self.tokens: dict[str, Token] = {}
         self.people: dict[str, Human] = {}
+        self.manifest = Manifest()
+        self.limits = RateLimits(self.clock)
         self._sockets = SocketMode(self.changes)
         self.line = BotLine(
             signing_secret=secrets.token_hex(16),
@@ -60,16 +76,32 @@ class Sandbox:
             calls=self.calls,
             changes=self.changes,
         )
-        gate = Gate(faults=self.faults, calls=self.calls, clock=self.clock, changes=self.changes)
+        self.events = Events(line=self.line, tokens=self.tokens, manifest=self.manifest, clock=self.clock)
+        self.gate = gate = Gate(faults=self.faults, calls=self.calls, clock=self.clock, changes=self.changes)
         self.google = GoogleAccounts(clock=self.clock, gate=gate)
-        slack = SlackApi(
+        self.google_oauth = GoogleOAuth(accounts=self.google, gate=gate, clock=self.clock)
+        self.slack = slack = SlackApi(
             workspaces=self.workspaces,
             tokens=self.tokens,
             gate=gate,
             clock=self.clock,
             sockets=self._sockets,
+            limits=self.limits,
+            manifest=self.manifest,
             origin=lambda: self.origin,
+            changed=self._posted,
+            revoke=self._revoked,
         )
+        self.oauth = SlackOAuth(
+            workspaces=self.workspaces,
+            tokens=self.tokens,
+            clock=self.clock,
+            new_token=lambda home, scopes, until: self.new_token(scopes, workspace=home, expires_at=until),
+        )
+        slack.open_methods["oauth.v2.access"] = self.oauth.access
+        self.openid = SlackOpenId(self.oauth, self.workspaces, self.tokens, self.clock)
+        self.openid.join(slack)
+        slack.methods["apps.uninstall"] = Method(self._uninstalled)
         responses = ResponseUrls(workspaces=self.workspaces, gate=gate, clock=self.clock)
         gmail = GmailApi(office=self.office, accounts=self.google, gate=gate, clock=self.clock)
         self.routes: list[web.AbstractRouteDef] = [
@@ -78,6 +110,9 @@ class Sandbox:
             web.post("/response/{token}", responses.handle),
             web.get("/socket", self._sockets.handle),
             web.post("/token", self.google.handle),
+            *self.google_oauth.routes(),
+            *self.oauth.routes(),
+            *self.openid.routes(),
             *gmail.routes(),
         ]
         self._runner: web.AppRunner | None = None
@@ -105,6 +140,31 @@ class Sandbox:
         sandbox.workspace.add_group("release-managers", users[1:4], "Release managers")
         return sandbox
 
+    @classmethod
+    def with_neighbours(cls, *, clock: Clock | None = None) -> Self:
+        """The default cast, and those whom a bot has to tell from them; and a second workspace.
+
+        In Acme: Gil, a guest in #vacation; Gus, who has left; and Sam of Globex, in #releases by Slack Connect. Globex has
+        Sam, Zoe and Max, #orders and @buyers (Zoe and Max); the bot is not installed there until it has a token.
+        """
+        sandbox = cls.with_people(clock=clock)
+        globex = sandbox.add_workspace("Globex", "globex", installed=False)
+        for name, surname in {"sam": "Sharp", "zoe": "Zimmer", "max": "Moore"}.items():
+            sandbox.add_person(
+                name,
+                f"{name.capitalize()} {surname}",
+                email=f"{name}@globex.example",
+                tz="America/New_York",
+                workspace=globex,
+            )
+        sam, zoe, max_ = [sandbox.people[f"{name}@globex"] for name in ("sam", "zoe", "max")]
+        globex.add_channel("orders", [each.user for each in (sam, zoe, max_)], with_bot=False)
+        globex.add_group("buyers", [zoe.user, max_.user], "Buyers")
+        sandbox.add_person("gil", "Gil Guest", email="gil@partner.example", sort="guest", channels=["vacation"])
+        sandbox.add_person("gus", "Gus Gone", sort="deactivated")
+        sandbox.connect(sam, ["releases"])
+        return sandbox
+
     # -- running
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -122,6 +182,7 @@ class Sandbox:
 
     async def stop(self) -> None:
         """Close every connection and stop listening. Everything that was said stays readable."""
+        await self.events.close()
         await self.line.close()
         await self._sockets.close()
         if self._runner is not None:
@@ -175,10 +236,14 @@ class Sandbox:
 
     # -- who is there
 
-    def add_workspace(self, name: str, domain: str) -> Workspace:
-        """Another workspace with the bot in it; give its people and a token with ``workspace=``."""
+    def add_workspace(self, name: str, domain: str, *, installed: bool = True) -> Workspace:
+        """Another workspace; give its people and a token with ``workspace=``.
+
+        The bot is in it, unless ``installed`` is false; it comes with the first token for it then.
+        """
         number = len(self.workspaces) + 1
         workspace = Workspace(clock=self.clock, changes=self.changes, name=name, domain=domain, number=number)
+        workspace.installed = installed
         self.workspaces[workspace.id] = workspace
         return workspace
 
@@ -218,61 +283,73 @@ class Sandbox:
             if channel is None:
                 raise LookupError(f"there is no channel {channel_name}")
             channel.members.append(user.id)
+        return self._enter(user, home)
+
+    def connect(self, person: Human, channels: Iterable[str], *, to: Workspace | None = None) -> Human:
+        """Somebody of another workspace comes to channels of this one by Slack Connect: the same user id, ``team_id`` of
+        the workspace that they belong to, and no mail address for the bot. Returns them as they act there."""
+        home = to or self.workspace
+        user = replace(person.user, email=None, is_admin=False)
+        home.users[user.id] = user
+        for name in channels:
+            channel = home.channel_named(name)
+            if channel is None:
+                raise LookupError(f"there is no channel {name}")
+            channel.members.append(user.id)
+        return self._enter(user, home)
+
+    def _enter(self, user: User, home: Workspace) -> Human:
         person = Human(
             user,
             workspace=home,
             office=self.office,
             line=self.line,
+            events=self.events,
             changes=self.changes,
             origin=lambda: self.origin,
         )
-        self.people[name if home is self.workspace else f"{name}@{home.domain}"] = person
+        self.people[user.name if home is self.workspace else f"{user.name}@{home.domain}"] = person
         return person
 
     def person(self, name: str) -> Human:
         """By short name; people of further workspaces as ``name@domain``."""
         return self.people[name]
 
-    async def deactivate(self, person: Human) -> Answer:
-        """Somebody leaves the workspace: an administrator deactivates their account, and the bot is told."""
-        person.user.deleted = True
-        return await self._tell(person.workspace, payloads.user_changed(person.workspace, person.user))
-
-    async def change_group(
-        self, handle: str, members: Iterable[Human], *, disabled: bool = False, workspace: Workspace | None = None
-    ) -> list[Answer]:
-        """A user group gets these members, or is disabled; the bot is told as Slack tells it, which is twice."""
-        home = workspace or self.workspace
-        group = next(group for group in home.groups.values() if group.handle == handle)
-        before = group.users
-        group.users = [member.id for member in members]
-        group.disabled = disabled
-        told = [payloads.group_updated(home, group)]
-        if group.users != before:
-            told.append(payloads.members_changed(home, group, before))
-        return [await self._tell(home, each) for each in told]
-
-    async def _tell(self, workspace: Workspace, inner: dict[str, Json]) -> Answer:
-        body = payloads.event(workspace, inner, event_time=int(self.clock.now().timestamp()))
-        return await self.line.deliver("events_api", inner["type"], body)
-
     def new_token(
         self,
         scopes: Iterable[str] = BOT_SCOPES,
         *,
-        kind: Literal["bot", "app"] = "bot",
+        kind: Kind = "bot",
         workspace: Workspace | None = None,
+        expires_at: datetime | None = None,
+        user_id: str | None = None,
     ) -> str:
-        """Another Slack token with exactly these scopes."""
+        """Another Slack token with exactly these scopes; with ``expires_at`` one that is rotated."""
         home = workspace or self.workspace
-        value = f"{'xoxb' if kind == 'bot' else 'xapp'}-{secrets.token_hex(16)}"
-        self.tokens[value] = Token(value, kind, home.id, frozenset(scopes))
+        prefix = {"bot": "xoxb", "app": "xapp", "user": "xoxp"}[kind]
+        if expires_at is not None:
+            prefix = f"xoxe.{prefix}"
+        value = f"{prefix}-{secrets.token_hex(16)}"
+        self.tokens[value] = Token(value, kind, home.id, frozenset(scopes), expires_at=expires_at, user_id=user_id)
+        if kind == "bot":
+            home.installed = True
         return value
-
-    def revoke(self, token: str) -> None:
-        """Slack refuses this token from now on."""
-        self.tokens[token].revoked = True
 
     async def until(self, condition: Callable[[], T | None], *, within: float = 5.0, what: str = "") -> T:
         """The first truthy value of ``condition``, asked now and whenever something here changes."""
         return await self.changes.until(condition, within=within, what=what)
+
+    def _posted(self, caller: Caller, channel: Channel, message: Message, before: Message | None) -> None:
+        self.events.changed(caller.workspace, channel, message, before)
+
+    async def _uninstalled(self, caller: Caller, arguments: Arguments) -> dict[str, Json]:
+        answer = await self.oauth.uninstall(caller, arguments)
+        await self.uninstall(caller.workspace)
+        return answer
+
+    async def _revoked(self, token: str) -> None:
+        """The bot has given a token of its own back (``auth.revoke``)."""
+        given = self.tokens[token]
+        given.revoked = True
+        if given.kind == "bot":
+            await self.uninstall(self.workspaces[given.team_id])

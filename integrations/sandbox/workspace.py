@@ -16,7 +16,7 @@ from flows.ports import Json
 from integrations.sandbox.blocks import Block
 from integrations.sandbox.changes import Changes
 from integrations.sandbox.members import Channel, User, UserGroup
-from integrations.sandbox.message import Message
+from integrations.sandbox.message import Attachment, Message
 from integrations.sandbox.view import View
 
 TRIGGER_LIFETIME = timedelta(seconds=3)
@@ -57,6 +57,8 @@ class Workspace:
         self.domain = domain
         self.id = f"T{number:08d}"
         self.app_id = "A00000001"
+        self.installed = True
+        """Whether the bot is in it; where it is not, it hears nothing and nobody can use it."""
         self.bot_id = f"B{number:08d}"
         self.users: dict[str, User] = {}
         self.channels: dict[str, Channel] = {}
@@ -68,7 +70,7 @@ class Workspace:
         self.homes: dict[str, View] = {}
         self.triggers: dict[str, Trigger] = {}
         self.responses: dict[str, ResponseAddress] = {}
-        self._number = 0
+        self._number = (number - 1) * 10_000  # Slack gives an id once, whichever workspace it is for
         self._last_ts = 0
         self.bot = self.add_user("signoff", "Signoff", is_bot=True)
 
@@ -163,49 +165,89 @@ class Workspace:
         text: str,
         *,
         blocks: list[Block] | None = None,
+        attachments: list[Attachment] | None = None,
         metadata: Json = None,
         thread_ts: str | None = None,
+        broadcast: bool = False,
         ephemeral_to: str | None = None,
     ) -> Message:
-        """Put a message into a channel, or show it to one person there."""
+        """Put a message into a channel or, with ``thread_ts``, into the thread of the message with that ``ts``.
+
+        With ``broadcast`` a reply stands in the channel as well; with ``ephemeral_to`` only that person sees it.
+        """
         by_bot = user == self.bot.id
+        parent = self.message(channel.id, thread_ts) if thread_ts is not None else None
+        author = self.users.get(user)
         message = Message(
             channel=channel.id,
             ts=self.new_ts(),
             user=user,
             text=text,
             blocks=blocks or [],
+            attachments=attachments or [],
             metadata=metadata,
+            team=author.team_id if author is not None else self.id,
             thread_ts=thread_ts,
+            parent_user=parent.user if parent is not None else None,
+            broadcast=broadcast and thread_ts is not None,
             bot_id=self.bot_id if by_bot else None,
             app_id=self.app_id if by_bot else None,
             ephemeral_to=ephemeral_to,
         )
         if ephemeral_to is None:
             self.messages.setdefault(channel.id, {})[message.ts] = message
+            if parent is not None:
+                parent.thread_ts = parent.ts
+                parent.replies.append((message.ts, user))
         else:
             self.ephemerals.append(message)
         self.changes.notify()
         return message
 
-    def edit(self, message: Message, text: str, blocks: list[Block], *, metadata: Json = None) -> None:
-        """Replace what a message says. Without metadata the old ones stay."""
+    def edit(
+        self,
+        message: Message,
+        text: str,
+        blocks: list[Block],
+        *,
+        attachments: list[Attachment] | None = None,
+        metadata: Json = None,
+    ) -> None:
+        """Replace what a message says. Without attachments or metadata the old ones stay; empty ones take them away."""
         message.text = text
         message.blocks = blocks
+        if attachments is not None:
+            message.attachments = attachments
         if metadata is not None:
-            message.metadata = metadata
+            message.metadata = metadata or None
         # An update by blocks does not show "(edited)".
         message.edited_ts = None if blocks else self.new_ts()
         message.version += 1
         self.changes.notify()
 
     def remove(self, message: Message) -> None:
-        """Take a message away."""
+        """Take a message away. Of a parent that has replies a tombstone stays, so that the thread can still be read."""
         if message.ephemeral_to is not None:
             self.ephemerals.remove(message)
+        elif message.replies:
+            message.text = "This message was deleted."
+            message.blocks, message.attachments, message.metadata = [], [], None
+            message.tombstone = True
+            message.version += 1
         else:
             del self.messages[message.channel][message.ts]
+            self._leave_thread(message)
         self.changes.notify()
+
+    def _leave_thread(self, message: Message) -> None:
+        parent = self.message(message.channel, message.thread_ts) if message.is_reply and message.thread_ts else None
+        if parent is None:
+            return
+        parent.replies = [reply for reply in parent.replies if reply[0] != message.ts]
+        if not parent.replies:
+            parent.thread_ts = None
+            if parent.tombstone:  # nothing is left that it would hold together
+                del self.messages[parent.channel][parent.ts]
 
     def message(self, channel_id: str, ts: str) -> Message | None:
         """The message in that channel with that ``ts``; ephemeral ones are not found, as in Slack."""
@@ -214,6 +256,18 @@ class Workspace:
     def messages_in(self, channel_id: str) -> list[Message]:
         """Everything that stands in a channel, oldest first."""
         return list(self.messages.get(channel_id, {}).values())
+
+    def thread(self, channel_id: str, ts: str) -> list[Message]:
+        """A parent and its replies, oldest first; empty if there is no such message."""
+        parent = self.message(channel_id, ts)
+        if parent is None:
+            return []
+        replies = (self.message(channel_id, reply) for reply, _ in parent.replies)
+        return [parent, *(reply for reply in replies if reply is not None)]
+
+    def is_shared(self, channel: Channel) -> bool:
+        """Whether people of another workspace are in it (Slack Connect)."""
+        return any(self.users[member].team_id != self.id for member in channel.members if member in self.users)
 
     def ephemeral(self, channel_id: str, ts: str) -> Message | None:
         """The ephemeral message in that channel with that ``ts``."""

@@ -19,6 +19,36 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """One of the bot's messages as Slack shows it; ``event_type`` and ``key`` are what ``tag`` gave it, if anything."""
+
+    ts: str
+    text: str
+    blocks: tuple[Mapping[str, Json], ...] = ()
+    event_type: str | None = None
+    key: str | None = None
+    replies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The bot's messages in one page of a channel, newest first. ``reaches`` is the ts of the oldest message that was
+    looked at, whoever wrote it; None where there is nothing older."""
+
+    messages: tuple[Seen, ...]
+    reaches: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """Whether a channel takes messages, whether the bot is in it, and what it is called (without ``#``)."""
+
+    archived: bool
+    member: bool
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShownView:
     """A modal or a home tab as Slack shows it; ``hash`` guards a change against another one."""
 
@@ -52,7 +82,7 @@ class SlackUser:
 
     ``tz`` is an IANA name. ``restricted``: a guest of one channel or several. ``stranger``: somebody of
     another workspace or organisation, as in Slack Connect. ``email`` is None also where the scope
-    users:read.email is missing.
+    users:read.email is missing; where it is not ``confirmed``, nobody has shown yet that it is theirs.
     """
 
     id: str
@@ -64,6 +94,7 @@ class SlackUser:
     restricted: bool = False
     bot: bool = False
     stranger: bool = False
+    confirmed: bool = True
 
     @property
     def full_member(self) -> bool:
@@ -85,6 +116,8 @@ def read_user(user: Mapping[str, Json], home: Auth) -> SlackUser:
         restricted=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         bot=bool(user.get("is_bot")) or user["id"] == _SLACKBOT,
         stranger=_is_stranger(user, home),
+        # Slack leaves it out where there is nothing to say, as of bots.
+        confirmed=user.get("is_email_confirmed") is not False,
     )
 
 

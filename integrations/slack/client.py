@@ -1,7 +1,8 @@
 """Slack's Web API, outward: every call that Signoff makes, and the one place where its failures are translated.
 
 slack_sdk sends each request once. By default it would send ``chat.postMessage`` again after a dropped connection;
-when to try again is the outbox's to decide.
+when to try again is the outbox's to decide. So is waiting for a turn: with a pacer, what Slack would refuse as too much
+is not even sent.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,18 +22,20 @@ from yarl import URL
 
 from flows.errors import ConfigError
 from flows.ports import Json
-from integrations.slack.answers import Auth, Group, Posted, ShownView, SlackUser, read_user
+from integrations.slack.answers import Auth, ChannelState, Group, Page, Posted, Seen, ShownView, SlackUser, read_user
 from integrations.slack.failures import (
     ONCE,
     PERISHABLE,
     REPEATABLE,
     Doubt,
+    RateLimited,
     SlackError,
     Untraceable,
     connection,
     failure,
     lost,
 )
+from integrations.slack.pacing import PATIENCE, URGENT, Pacer
 from integrations.slack.response_urls import checked
 from integrations.slack.text import POSTED_TEXT, UPDATED_TEXT, clip
 
@@ -47,6 +50,9 @@ _KEEP_ALIVE = 15.0
 _CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]{6,}")
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,}")
 _CODE = re.compile(r"[a-z_]{1,80}")
+
+_SILENT = timedelta(minutes=1).total_seconds()
+"""Seconds without one answer after which the next one means that Slack is back."""
 
 _SKEW = timedelta(minutes=5)  # between this machine's clock and Slack's
 _HISTORY_PAGE = 200  # "we recommend no more than 200 results at a time"
@@ -121,8 +127,13 @@ class SlackClient:
 
     Every method raises ``SlackError`` (an ``ActionError``) and never repeats itself. ``timeout`` is in seconds, for one
     request. No proxy but ``proxy`` is used, whatever the environment says. A ``session`` brings its own timeouts and
-    stays its owner's. Raises ``ConfigError`` where ``base_url`` is no address. Call ``close()`` in the end.
+    stays its owner's. With a ``pacer`` a call whose turn has not come is not made: it raises ``RateLimited``, which says
+    when; what somebody waits for after a click waits a moment itself, and is made again once after a 429 (which has done
+    nothing). Raises ``ConfigError`` where ``base_url`` is no address. Call ``close()`` in the end.
     """
+
+    on_back: Callable[[], None] | None = None
+    """Called when Slack answers again after it had not for a minute or more. Needs a pacer, which has the clock."""
 
     def __init__(
         self,
@@ -132,6 +143,7 @@ class SlackClient:
         timeout: float = _TIMEOUT,
         proxy: str | None = None,
         session: aiohttp.ClientSession | None = None,
+        pacer: Pacer | None = None,
     ) -> None:
         self._base_url = _parsed(base_url)
         self._proxy = proxy
@@ -143,12 +155,20 @@ class SlackClient:
         self._web = AsyncWebClient(token=token, base_url=base_url, retry_handlers=[], logger=quiet)
         # Set afterwards: told None, it looks for a proxy in the environment, which only the settings may read.
         self._web.proxy = proxy
+        self._pacer = pacer
+        self._silent_since: float | None = None
         self._home: Auth | None = None
         self._directs: dict[str, str] = {}
         self._channels: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"SlackClient({self._base_url.host})"
+
+    def use(self, token: str) -> None:
+        """Go on with another token for the same workspace: one that was renewed, or that of a new installation."""
+        self._web.token = token
+        self._home = None  # the app may have another bot user by now
+        self._directs.clear()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -166,15 +186,17 @@ class SlackClient:
         blocks: Sequence[Json] | None = None,
         metadata: Mapping[str, Json] | None = None,
         thread_ts: str | None = None,
+        urgent: bool = False,
     ) -> Posted:
         """Post a message to a channel's id, ``#name``, or the id of a direct message.
 
         ``text`` is what notifications and screen readers say; what exceeds Slack's limit is cut. An uncertain error
-        means that it may be there: look with ``find_post`` before posting again.
+        means that it may be there: look with ``find_post`` before posting again. ``urgent``: somebody waits for it.
         """
         answer = await self._call(
             "chat.postMessage",
             ONCE,
+            urgent=urgent,
             channel=channel,
             text=clip(text, POSTED_TEXT),
             blocks=blocks,
@@ -220,10 +242,24 @@ class SlackClient:
             if error.code != "message_not_found":
                 raise
 
-    async def ephemeral(self, channel: str, user: str, *, text: str, blocks: Sequence[Json] | None = None) -> None:
-        """Show a message to one member of a channel, until they reload."""
+    async def ephemeral(
+        self,
+        channel: str,
+        user: str,
+        *,
+        text: str,
+        blocks: Sequence[Json] | None = None,
+        thread_ts: str | None = None,
+    ) -> None:
+        """Show a message to one member of a channel, until they reload; with ``thread_ts`` in a thread that has replies."""
         await self._call(
-            "chat.postEphemeral", ONCE, channel=channel, user=user, text=clip(text, POSTED_TEXT), blocks=blocks
+            "chat.postEphemeral",
+            ONCE,
+            channel=channel,
+            user=user,
+            text=clip(text, POSTED_TEXT),
+            blocks=blocks,
+            thread_ts=thread_ts,
         )
 
     async def open_direct(self, user_id: str) -> str:
@@ -250,6 +286,74 @@ class SlackClient:
             if error.code in _BLIND:
                 raise Untraceable(f"Nobody can tell whether it was posted. {error}", code=error.code) from None
             raise
+
+    async def page(self, channel: str, *, latest: str | None = None, limit: int = 100) -> Page:
+        """The newest messages of a channel, from the one with ``latest`` as its ts back; those in threads are not there.
+
+        Raises ``Untraceable`` where the bot may not read there.
+        """
+        home = await self._at_home()
+        try:
+            answer = await self._call(
+                "conversations.history",
+                REPEATABLE,
+                channel=channel,
+                latest=latest,
+                inclusive=True,
+                limit=limit,
+                include_all_metadata=True,
+            )
+        except SlackError as error:
+            if error.code in _BLIND and error.code != "channel_not_found":
+                raise Untraceable(f"The bot may not read there. {error}", code=error.code) from None
+            raise
+        messages = answer.list("messages")
+        # The last one is the oldest: what is older than that was not looked at, unless there is nothing older.
+        reaches = str(messages[-1]["ts"]) if messages and answer.cursor() is not None else None
+        ours = (one for one in messages if _is_by(one, home) and one.get("subtype") != "tombstone")
+        return Page(tuple(map(_seen, ours)), reaches)
+
+    async def channel(self, channel: str) -> ChannelState | None:
+        """How a channel stands; None where the bot sees no such channel (any more)."""
+        try:
+            answer = await self._call("conversations.info", REPEATABLE, channel=channel)
+        except SlackError as error:
+            if error.code == "channel_not_found":
+                return None
+            raise
+        found = answer.object("channel")
+        direct = bool(found.get("is_im"))
+        name = found.get("name")
+        return ChannelState(
+            bool(found.get("is_archived")), direct or bool(found.get("is_member")), str(name) if name else None
+        )
+
+    async def channels_named(self, names: Iterable[str]) -> dict[str, ChannelState]:
+        """How channels stand, by what they are named by: ``#name`` or an id. Those that the bot does not see are left out.
+
+        Archived ones are there. Raises ``SlackError``.
+        """
+        found: dict[str, ChannelState] = {}
+        wanted: dict[str, list[str]] = {}
+        for name in names:
+            if not _CHANNEL_ID.fullmatch(name):
+                wanted.setdefault(name.removeprefix("#"), []).append(name)
+            elif (state := await self.channel(name)) is not None:
+                found[name] = state
+        refused: list[SlackError] = []
+        # Apart, because each kind needs a scope of its own.
+        for kind in ("public_channel", "private_channel") if wanted else ():
+            try:
+                async for each in self._paged("conversations.list", "channels", types=kind):
+                    for name in wanted.get(str(each.get("name")), ()):
+                        found[name] = ChannelState(bool(each.get("is_archived")), bool(each.get("is_member")))
+            except SlackError as error:
+                if error.code != "missing_scope":
+                    raise
+                refused.append(error)
+        if len(refused) > 1:
+            raise refused[0]
+        return found
 
     async def permalink(self, channel: str, ts: str) -> str:
         """The address of a message, for people."""
@@ -351,7 +455,8 @@ class SlackClient:
 
     async def check_socket_mode(self) -> None:
         """Raise ``SlackError`` unless this token, an app-level one, may open a Socket Mode connection."""
-        await self._call("apps.connections.open", REPEATABLE)
+        # The one method that slack_sdk does not give the client's own token.
+        await self._call("apps.connections.open", REPEATABLE, app_token=self._web.token)
 
     async def auth(self) -> Auth:
         """Who the token acts for, asked anew. Good for a check at start: it needs no scope."""
@@ -422,11 +527,63 @@ class SlackClient:
             if cursor is None:
                 return
 
-    async def _call(self, method: str, doubt: Doubt, **arguments: Json) -> _Answer:
-        """Call a method by Slack's name for it. The one border: whatever fails leaves here as ``SlackError``."""
+    async def _call(self, method: str, doubt: Doubt, *, urgent: bool = False, **arguments: Json) -> _Answer:
+        """Call a method by Slack's name for it, in its turn. The one border: whatever fails leaves here as ``SlackError``."""
         what = f"Slack {method}"
-        if isinstance(arguments.get("channel"), str):
-            what += f" ({arguments['channel']})"
+        channel = arguments.get("channel")
+        if isinstance(channel, str):
+            what += f" ({channel})"
+            channel = self._channels.get(channel, channel)
+        if self._pacer is None:
+            return await self._send(method, what, doubt, arguments)
+        urgent = urgent or method in URGENT
+        await self._turn(self._pacer, method, what, doubt, channel, urgent=urgent)
+        try:
+            answer = await self._heard(self._pacer, method, what, doubt, arguments)
+        except RateLimited as error:
+            wait = self._pacer.refused(method, error.retry_after, channel)
+            if not urgent or wait > PATIENCE:
+                raise
+            await self._turn(self._pacer, method, what, doubt, channel, urgent=True)
+            answer = await self._heard(self._pacer, method, what, doubt, arguments)
+        return answer
+
+    async def _turn(
+        self, pacer: Pacer, method: str, what: str, doubt: Doubt, channel: str | None, *, urgent: bool
+    ) -> None:
+        """Return when the call may be made. Raises ``RateLimited`` where that is not soon, or nobody waits for it."""
+        while wait := pacer.turn(method, channel, urgent=urgent):
+            if not urgent or wait > PATIENCE:
+                raise RateLimited(
+                    f"{what}: waits its turn; Slack takes no more of it for now.",
+                    code="ratelimited",
+                    retryable=doubt.retryable,
+                    retry_after=wait,
+                )
+            await pacer.sleep(wait)
+
+    async def _heard(
+        self, pacer: Pacer, method: str, what: str, doubt: Doubt, arguments: Mapping[str, Json]
+    ) -> _Answer:
+        """Send it, and notice whether Slack is there at all."""
+        try:
+            answer = await self._send(method, what, doubt, arguments)
+        except SlackError as error:
+            self._silent(pacer, silent=not error.answered)
+            raise
+        self._silent(pacer, silent=False)
+        return answer
+
+    def _silent(self, pacer: Pacer, *, silent: bool) -> None:
+        since, now = self._silent_since, pacer.monotonic()
+        if silent:
+            self._silent_since = now if since is None else since
+            return
+        self._silent_since = None
+        if since is not None and now - since >= _SILENT and self.on_back is not None:
+            self.on_back()
+
+    async def _send(self, method: str, what: str, doubt: Doubt, arguments: Mapping[str, Json]) -> _Answer:
         send: Any = getattr(self._web, method.replace(".", "_"))
         self._web.session = self._opened()
         with connection(what, doubt):
@@ -475,6 +632,19 @@ def _body(raw: bytes) -> Json:
         return json.loads(text)
     except ValueError:
         return {"error": text} if _CODE.fullmatch(text) else None
+
+
+def _seen(message: Mapping[str, Json]) -> Seen:
+    metadata = message.get("metadata") or {}
+    key = (metadata.get("event_payload") or {}).get("key")
+    return Seen(
+        ts=str(message["ts"]),
+        text=str(message.get("text") or ""),
+        blocks=tuple(message.get("blocks") or ()),
+        event_type=metadata.get("event_type"),
+        key=key if isinstance(key, str) else None,
+        replies=int(message.get("reply_count") or 0),
+    )
 
 
 def _carries(message: Mapping[str, Json], metadata: Mapping[str, Json]) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from integrations.slack.answers import SlackUser
 from integrations.slack.client import SlackClient
 from integrations.slack.failures import SlackError
-from integrations.slack.readings import Reading, Readings
+from integrations.slack.readings import Allowance, Reading, Readings
 
 TTL = timedelta(seconds=60)
 """How long a reading is used again. Long enough for a burst of clicks, short against somebody's leaving."""
@@ -18,6 +18,10 @@ ONE_BY_ONE = 20
 """Members of a group that are asked for one by one; for more, everybody is listed, which takes fewer calls."""
 
 _AT_ONCE = 5  # calls of users.info
+
+_READ_ANEW = 15
+"""Calls of usergroups.users.list within a minute after which what is kept has to do: of Slack's 20, some stay for groups
+that nobody has read yet."""
 
 
 class SlackDirectory:
@@ -48,7 +52,11 @@ class SlackDirectory:
             self._read_handles, ttl=ttl, now=now, monotonic=monotonic
         )
         self._memberships: Readings[str, list[str] | None] = Readings(
-            client.group_members, ttl=ttl, now=now, monotonic=monotonic
+            client.group_members,
+            ttl=ttl,
+            now=now,
+            monotonic=monotonic,
+            allowance=Allowance(_READ_ANEW, timedelta(minutes=1), monotonic=monotonic),
         )
         self._listing = asyncio.Lock()
 
@@ -77,9 +85,13 @@ class SlackDirectory:
         members = tuple(user.value for user in users if user.value is not None and user.value.full_member)
         return Reading(members, min([ids.read_at, *(user.read_at for user in users)]))
 
-    async def is_member(self, handle: str, user_id: str) -> Reading[bool]:
-        """Whether the user is one of ``members(handle)``; nobody else is looked up for that, if Slack lets it be."""
-        ids = await self._ids(handle)
+    async def is_member(self, handle: str, user_id: str, *, fresh: bool = False) -> Reading[bool]:
+        """Whether the user is one of ``members(handle)``; nobody else is looked up for that, if Slack lets it be.
+
+        With ``fresh``, who belongs to the group is read anew as long as Slack's limit allows it; beyond that, and where
+        Slack does not answer, a reading that is at most ``ttl`` old is taken.
+        """
+        ids = await self._ids(handle, newest=fresh)
         if ids.value is None or user_id not in ids.value:
             return Reading(False, ids.read_at)
         user = await self._one_of(user_id, ids.value)
@@ -122,13 +134,15 @@ class SlackDirectory:
                 raise
             return kept
 
-    async def _ids(self, handle: str, *, fresh: bool = False) -> Reading[list[str] | None]:
-        """The ids in a user group, whoever they are; None where there is no such group."""
+    async def _ids(self, handle: str, *, fresh: bool = False, newest: bool = False) -> Reading[list[str] | None]:
+        """The ids in a user group, whoever they are; None where there is no such group. ``newest``: as fresh as it can
+        be had."""
         handles = await self._handles.get(None, fresh=fresh)
         group_id = handles.value.get(handle.removeprefix("@").lower())
         if group_id is None:
             return Reading(None, handles.read_at)
-        ids = await self._memberships.get(group_id, fresh=fresh)
+        read = self._memberships
+        ids = await (read.newest(group_id) if newest else read.get(group_id, fresh=fresh))
         return Reading(ids.value, min(handles.read_at, ids.read_at) if ids.value is not None else ids.read_at)
 
     async def _read_handles(self, _key: None) -> dict[str, str]:

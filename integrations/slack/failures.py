@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import aiohttp
 
-from flows.errors import ActionError
+from flows.errors import ActionError, NotConnected, NotYet
 from flows.ports import Json
 from integrations.retry_after import retry_after
 
@@ -24,13 +24,63 @@ _LATER = frozenset(
         "external_channel_migrating",
         "message_limit_exceeded",
         "org_login_required",
-        "rate_limited",
-        "ratelimited",
         "request_timeout",
         "team_added_to_org",
     }
 )
 """Not done, and possible later."""
+
+_TOO_OFTEN = frozenset({"rate_limited", "ratelimited"})
+
+ACCOUNT = "slack"
+"""What an effect waits for that needs a workspace to be connected."""
+
+DISCONNECTED = frozenset(
+    {
+        "account_inactive",
+        "invalid_auth",
+        "not_allowed_token_type",
+        "not_authed",
+        "not_connected",
+        "team_access_not_granted",
+        "token_expired",
+        "token_revoked",
+    }
+)
+"""Slack does not take the token (any more): nothing works in that workspace until it is connected again."""
+
+PLACE_LOST = frozenset(
+    {
+        "channel_not_found",
+        "is_archived",
+        "is_inactive",
+        "no_permission",
+        "not_in_channel",
+        "restricted_action",
+        "restricted_action_non_threadable_channel",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_only_channel",
+    }
+)
+"""The bot cannot post in that channel, and could elsewhere."""
+
+PERSON_GONE = frozenset(
+    {
+        "cannot_dm_bot",
+        "messages_tab_disabled",
+        "user_disabled",
+        "user_not_found",
+        "user_not_visible",
+        "users_not_found",
+    }
+)
+"""The bot cannot write to that person."""
+
+GONE = frozenset({"cant_update_message", "message_not_found"})
+"""There is no such message of the bot's: it was deleted. Of one with a thread, a stone is left that cannot be changed."""
+
+BAD_BLOCKS = frozenset({"block_mismatch", "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+"""Slack does not take these blocks; it may take others."""
 
 _UNCLEAR = frozenset({"fatal_error", "internal_error", "service_unavailable", "update_failed"})
 """Done or not: nobody knows."""
@@ -77,7 +127,10 @@ _DETAIL_LENGTH = 200
 
 
 class SlackError(ActionError):
-    """Slack did not do it. ``code`` is Slack's word for it, None where Slack said none or was not heard."""
+    """Slack did not do it. ``code`` is Slack's word for it, None where Slack said none or was not heard.
+
+    ``answered`` is false where Slack seems to be down: no answer, or one that only says so.
+    """
 
     def __init__(
         self,
@@ -87,9 +140,21 @@ class SlackError(ActionError):
         retryable: bool = False,
         retry_after: timedelta | None = None,
         uncertain: bool = False,
+        answered: bool = True,
     ) -> None:
         self.code = code
+        self.answered = answered
         super().__init__(message, retryable=retryable, retry_after=retry_after, uncertain=uncertain)
+
+
+class RateLimited(SlackError, NotYet):
+    """Slack takes no more of this method for now, by its own word or by our count."""
+
+
+class Disconnected(SlackError, NotConnected):
+    """The workspace's token is worth nothing (any more), or there is none."""
+
+    account = ACCOUNT
 
 
 class Untraceable(SlackError):
@@ -123,15 +188,18 @@ def failure(what: str, status: int, headers: Mapping[str, str], answer: Json, do
     code = body.get("error")
     code = code[:80] if isinstance(code, str) else None
     wait = retry_after(headers)
-    if status == 429 or code in _LATER:
+    if status == 429 or code in _TOO_OFTEN:
         code = code or "ratelimited"
+        return RateLimited(f"{what}: not now ({code}).", code=code, retryable=doubt.retryable, retry_after=wait)
+    if code in _LATER:
         return SlackError(f"{what}: not now ({code}).", code=code, retryable=doubt.retryable, retry_after=wait)
     if status >= 500 or code in _UNCLEAR:
         return lost(what, code or f"HTTP {status}", doubt, code=code, retry_after=wait)
     if code is None and status < 400:
         return lost(what, "its answer makes no sense", doubt)
     hint = _hint(code, body)
-    return SlackError(f"{what}: {code or f'HTTP {status}'}" + (f": {hint}." if hint else "."), code=code)
+    sort = Disconnected if code in DISCONNECTED else SlackError
+    return sort(f"{what}: {code or f'HTTP {status}'}" + (f": {hint}." if hint else "."), code=code)
 
 
 def lost(
@@ -144,6 +212,7 @@ def lost(
         retryable=doubt.retryable,
         retry_after=retry_after,
         uncertain=doubt.uncertain,
+        answered=False,
     )
 
 
@@ -156,9 +225,10 @@ def connection(what: str, doubt: Doubt) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientConnectorCertificateError:
-        raise SlackError(f"{what}: the server's certificate is not trusted.", retryable=doubt.retryable) from None
+        said = f"{what}: the server's certificate is not trusted."
+        raise SlackError(said, retryable=doubt.retryable, answered=False) from None
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise SlackError(f"{what}: Slack cannot be reached.", retryable=doubt.retryable) from None
+        raise SlackError(f"{what}: Slack cannot be reached.", retryable=doubt.retryable, answered=False) from None
     except TimeoutError:
         raise lost(what, "not in time", doubt) from None
     except (aiohttp.ClientError, OSError):

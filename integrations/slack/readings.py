@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,25 @@ class Reading(NamedTuple, Generic[V]):
     read_at: datetime
 
 
+class Allowance:
+    """How many calls of a method still fit into Slack's limit, as far as this process has made them: ``calls`` within
+    ``span``. It only counts; who may do without a call asks first whether there is one ``left``."""
+
+    def __init__(self, calls: int, span: timedelta, *, monotonic: Callable[[], float]) -> None:
+        self._calls = calls
+        self._span = span.total_seconds()
+        self._monotonic = monotonic
+        self._made: deque[float] = deque(maxlen=calls)
+
+    def count(self) -> None:
+        """One call is made now."""
+        self._made.append(self._monotonic())
+
+    @property
+    def left(self) -> bool:
+        return len(self._made) < self._calls or self._monotonic() - self._made[0] >= self._span
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept(Generic[V]):
     reading: Reading[V]
@@ -30,7 +50,8 @@ class _Kept(Generic[V]):
 class Readings(Generic[K, V]):
     """Reads by key through ``read`` and keeps what it gets for ``ttl``. Errors are not kept.
 
-    However many ask for a key at once, one call is made, and all get its result or its error.
+    However many ask for a key at once, one call is made, and all get its result or its error. ``allowance`` counts the
+    calls, and says to ``newest`` when what is kept has to do.
     """
 
     def __init__(
@@ -40,7 +61,9 @@ class Readings(Generic[K, V]):
         ttl: timedelta,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
+        allowance: Allowance | None = None,
     ) -> None:
+        self._allowance = allowance
         self._read = read
         self._ttl = ttl.total_seconds()
         self._now = now
@@ -59,6 +82,18 @@ class Readings(Generic[K, V]):
             task.add_done_callback(_heard)
         # Shared, so somebody who gives up must not stop it for the others.
         return await asyncio.shield(task)
+
+    async def newest(self, key: K) -> Reading[V]:
+        """The reading for ``key`` as it is now, where the allowance lets it be asked for and it can be had; otherwise what
+        is kept. Raises what the call raises only where nothing is."""
+        spare = self._allowance is None or self._allowance.left
+        try:
+            return await self.get(key, fresh=spare or key in self._under_way)
+        except Exception:
+            kept = self.kept(key)
+            if kept is None:
+                raise
+            return kept
 
     def kept(self, key: K) -> Reading[V] | None:
         """The reading for ``key`` if there is one that has not expired."""
@@ -92,6 +127,8 @@ class Readings(Generic[K, V]):
         # The instant before the call, so that a reading never claims to be younger than it is.
         read_at = self._now()
         this = asyncio.current_task()
+        if self._allowance is not None:
+            self._allowance.count()
         try:
             reading = Reading(await self._read(key), read_at)
             if self._under_way.get(key) is this:

@@ -38,16 +38,36 @@ class Person(Answer):
     slack: str | None = None
 
 
+class KnownPerson(Person):
+    """Somebody, with everything that they are known by: Slack ids with their workspaces, and mail addresses."""
+
+    tz: str | None = None
+    handles: Sequence[str] = ()
+    admin: bool = False
+
+
 class Decision(Answer):
-    """One person's answer. ``verdict`` is ``approve``, ``reject`` or ``resume``; ``option`` is what they chose."""
+    """One person's answer. ``verdict`` is ``approve``, ``reject`` or ``resume``; ``option`` is what they chose. ``by`` gave it
+    for them, where they have handed their approvals over."""
 
     person: Person
+    by: Person | None = None
     verdict: str
     at: datetime | None = None
     door: str = ""
     comment: str | None = None
     option: str | None = None
     form: Mapping[str, Json] = {}
+
+
+class Question(Answer):
+    """What somebody who is asked wants to know first, and what was answered."""
+
+    person: Person
+    text: str
+    at: datetime | None = None
+    answer: str | None = None
+    answered_by: Person | None = None
 
 
 class Field(Answer):
@@ -92,6 +112,7 @@ class Approval(Suspension):
     show: Mapping[str, Json] = {}
     form: Sequence[Field] = ()
     options: Sequence[Option] = ()
+    questions: Sequence[Question] = ()
 
 
 class Step(Answer):
@@ -155,7 +176,7 @@ class RunStatus(Answer):
 
 class Run(RunStatus):
     """One run. ``suspensions`` are the open ones, ``answered`` those that were closed; ``outputs`` are the flow's, once it
-    has succeeded."""
+    has succeeded. ``resubmits`` is the run of which this is a new version, ``resubmitted`` the newest version of this one."""
 
     flow: str
     requester: Person
@@ -163,6 +184,8 @@ class Run(RunStatus):
     inputs: Mapping[str, Json] = {}
     outputs: Mapping[str, Json] = {}
     paused: Paused | None = None
+    resubmits: str | None = None
+    resubmitted: str | None = None
     steps: Sequence[Step] = ()
     suspensions: Sequence[Suspension] = ()
     answered: Sequence[Suspension] = ()
@@ -176,6 +199,26 @@ class Decided(Answer):
     detail: str
     run_status: str
     approval: Approval | None = None
+
+
+class Asked(Answer):
+    """What became of a nudge, a question and the like."""
+
+    detail: str
+    run_status: str
+    approval: Approval | None = None
+
+
+class Delegation(Answer):
+    """``delegate`` answers for ``person`` from ``starts`` until just before ``ends``, in these ``flows``; none: in all."""
+
+    id: str
+    person: Person
+    delegate: Person
+    starts: datetime
+    ends: datetime
+    flows: Sequence[str] = ()
+    made_by: Person | None = None
 
 
 class Problem(Answer):

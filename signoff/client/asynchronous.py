@@ -6,14 +6,26 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx2
 
 from signoff.client import calls
-from signoff.client.answers import Approval, Decided, Effect, Item, Json, Links, Run, RunStatus
+from signoff.client.answers import (
+    Approval,
+    Asked,
+    Decided,
+    Delegation,
+    Effect,
+    Item,
+    Json,
+    KnownPerson,
+    Links,
+    Run,
+    RunStatus,
+)
 from signoff.client.calls import Call, Reply, Send, Sleep, Until, Verdict
 from signoff.client.errors import Unreachable
 from signoff.client.wire import Server
@@ -56,12 +68,20 @@ class AsyncClient:
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
-    async def start(self, flow: str, inputs: Mapping[str, Json] | None = None, *, key: str | None = None) -> RunStatus:
+    async def start(
+        self,
+        flow: str,
+        inputs: Mapping[str, Json] | None = None,
+        *,
+        key: str | None = None,
+        resubmits: str | None = None,
+    ) -> RunStatus:
         """Start a run. It is sent again until the server has answered, and starts once: by its idempotency key.
 
         A ``key`` of your own starts it once within 24 hours, however often this is called.
+        ``resubmits`` is a run of yours that did not succeed, of which this is a new version.
         """
-        return await self._drive(calls.start(flow, inputs or {}, key or secrets.token_urlsafe(16)))
+        return await self._drive(calls.start(flow, inputs or {}, key or secrets.token_urlsafe(16), resubmits))
 
     async def get(self, run: str) -> Run:
         """A run as it stands."""
@@ -148,7 +168,55 @@ class AsyncClient:
         """End a wait without a decision and let the run go on. For admins and the flow's owner."""
         return await self._drive(calls.drop(approval, reason))
 
+    # -- asking again, others, and back -------------------------------------------------------------------------
+
+    async def nudge(self, approval: str) -> Asked:
+        """Ask those who have not answered once more. For who started the run; at most once an hour."""
+        return await self._drive(calls.nudge(approval))
+
+    async def reassign(self, approval: str, to: str, *, person: str | None = None, reason: str | None = None) -> Asked:
+        """Let ``to`` (a mail address, a Slack user or a ``per_`` id) be asked in your place; in that of ``person``, for
+        admins."""
+        return await self._drive(calls.reassign(approval, to, person, reason))
+
+    async def snooze(self, approval: str, until: datetime | None) -> Asked:
+        """Be reminded of nothing until then; None: of everything again. Deadlines go on."""
+        return await self._drive(calls.snooze(approval, until))
+
+    async def ask(self, approval: str, text: str) -> Asked:
+        """Ask the requester something first. For who is asked."""
+        return await self._drive(calls.ask(approval, text))
+
+    async def answer(self, approval: str, text: str) -> Asked:
+        """Answer the questions that are open. For who started the run, the flow's owner and admins."""
+        return await self._drive(calls.answer(approval, text))
+
+    # -- standing in --------------------------------------------------------------------------------------------
+
+    async def delegations(self, person: str = "me") -> list[Delegation]:
+        """What somebody has handed over, and what was handed over to them. Of others, for admins."""
+        return await self._drive(calls.delegations(person))
+
+    async def delegate(
+        self, delegate: str, starts: date, until: date, *, flows: Sequence[str] = (), person: str | None = None
+    ) -> Delegation:
+        """Let ``delegate`` answer for you from the day ``starts`` to the day ``until``, both included; for ``person``, where an
+        admin arranges it. Without ``flows``, in all of them."""
+        return await self._drive(calls.delegate(delegate, starts, until, flows, person))
+
+    async def end_delegation(self, delegation: str) -> Delegation:
+        """End one early. What was decided by it stands."""
+        return await self._drive(calls.end_delegation(delegation))
+
     # -- effects ------------------------------------------------------------------------------------------------
+
+    async def person(self, handle: str) -> KnownPerson:
+        """Who is known by an address, a Slack id or a person's id, and by what else. Admins only."""
+        return await self._drive(calls.person(handle))
+
+    async def merge_people(self, keep: str, gone: str) -> KnownPerson:
+        """Let two people, each given like ``handle``, be one human for ever; what is open is recounted. Admins only."""
+        return await self._drive(calls.merge_people(keep, gone))
 
     async def effects(self) -> list[Effect]:
         """The parked effects: what only a person can help. Admins only."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -22,10 +22,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from signoff.client.answers import (
     Answer,
     Approval,
+    Asked,
     Decided,
+    Delegation,
     Effect,
     Item,
     Json,
+    KnownPerson,
     Links,
     Problem,
     Run,
@@ -51,7 +54,7 @@ _PATIENCE = 20  # looks in a row that may go unanswered: a good minute, in which
 class Send:
     """A request to be sent. ``path`` is below the server's address, and quoted already."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
@@ -83,15 +86,12 @@ Call = Generator[Send | Sleep, Reply | None, T]
 # -- runs -----------------------------------------------------------------------------------------------------
 
 
-def start(flow: str, inputs: Mapping[str, Json], key: str) -> Call[RunStatus]:
+def start(flow: str, inputs: Mapping[str, Json], key: str, resubmits: str | None) -> Call[RunStatus]:
     pause = _PAUSE
+    body = _given(inputs=dict(inputs), resubmits=resubmits)
     for again in range(_STARTS - 1, -1, -1):
         try:
-            return (
-                yield from _post(
-                    RunStatus, "flows", flow, "runs", body={"inputs": dict(inputs)}, headers={"Idempotency-Key": key}
-                )
-            )
+            return (yield from _post(RunStatus, "flows", flow, "runs", body=body, headers={"Idempotency-Key": key}))
         except (Unreachable, Unavailable):
             if not again:
                 raise
@@ -200,6 +200,57 @@ def drop(approval: str, reason: str) -> Call[RunStatus]:
     return (yield from _post(RunStatus, "approvals", approval, "drop", body={"reason": reason}))
 
 
+# -- people ---------------------------------------------------------------------------------------------------
+
+
+def person(handle: str) -> Call[KnownPerson]:
+    return (yield from _get(KnownPerson, "people", query={"handle": handle}))
+
+
+def merge_people(keep: str, gone: str) -> Call[KnownPerson]:
+    return (yield from _post(KnownPerson, "people", "merge", body={"keep": keep, "gone": gone}))
+
+
+def nudge(approval: str) -> Call[Asked]:
+    return (yield from _post(Asked, "approvals", approval, "nudge"))
+
+
+def reassign(approval: str, to: str, person: str | None, reason: str | None) -> Call[Asked]:
+    body = _given(to=to, person=person, reason=reason)
+    return (yield from _post(Asked, "approvals", approval, "reassign", body=body))
+
+
+def snooze(approval: str, until: datetime | None) -> Call[Asked]:
+    body = {"until": None if until is None else until.isoformat()}
+    return (yield from _post(Asked, "approvals", approval, "snooze", body=body))
+
+
+def ask(approval: str, text: str) -> Call[Asked]:
+    return (yield from _post(Asked, "approvals", approval, "questions", body={"text": text}))
+
+
+def answer(approval: str, text: str) -> Call[Asked]:
+    return (yield from _post(Asked, "approvals", approval, "answer", body={"text": text}))
+
+
+# -- standing in ----------------------------------------------------------------------------------------------
+
+
+def delegations(person: str) -> Call[list[Delegation]]:
+    page = yield from _get(_Page, "delegations", query={"person": person})
+    return [_checked(Delegation, item) for item in page.items]
+
+
+def delegate(delegate: str, starts: date, until: date, flows: Sequence[str], person: str | None) -> Call[Delegation]:
+    days: dict[str, Json] = {"starts": starts.isoformat(), "until": until.isoformat(), "flows": list(flows)}
+    body = _given(delegate=delegate, person=person) | days
+    return (yield from _post(Delegation, "delegations", body=body))
+
+
+def end_delegation(delegation: str) -> Call[Delegation]:
+    return _checked(Delegation, (yield from _send("DELETE", ("delegations", delegation))))
+
+
 # -- effects --------------------------------------------------------------------------------------------------
 
 
@@ -239,7 +290,7 @@ def _post(
 
 
 def _send(
-    method: Literal["GET", "POST"],
+    method: Literal["GET", "POST", "DELETE"],
     path: Sequence[str],
     *,
     query: Mapping[str, str] | None = None,

@@ -26,6 +26,7 @@ from bot.people import People
 from bot.tokens import digest
 from bot.web.bearer import Tokens
 from bot.web.server import web_app
+from bot.web.verification import Verification
 from flows.definition import Approval, Flow, Hold, Step
 from flows.errors import ActionError
 from flows.fields import IntegerField, MultiselectField, Option, StringField
@@ -135,10 +136,12 @@ async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         people = People(t.store, t.clock, slack=None, admins=[CAY])
         keyring = Keyring(["a key for tests, which guards nothing"])
         url = "http://127.0.0.1"
+        links = PageLinks(keyring, t.clock, url)
         served = web_app(
             engine=t.engine,
             people=people,
-            links=PageLinks(keyring, t.clock, url),
+            links=links,
+            verification=Verification(t.store, links, keyring, t.clock, url),
             keyring=keyring,
             tokens=Tokens(t.store, people, t.clock),
             clock=t.clock,
@@ -167,6 +170,8 @@ def test_every_command_of_the_contract_is_there() -> None:
         "demo",
         "serve",
         "webhook",
+        "manifest",
+        "doctor",
         "run",
         "pending",
         "show",
@@ -181,7 +186,12 @@ def test_every_command_of_the_contract_is_there() -> None:
         "effects",
         "retry",
         "skip",
+        "nudge",
+        "reassign",
+        "delegate",
         "token",
+        "connect",
+        "people",
     ]
 
     result = runner.invoke(app, ["--help"])

@@ -29,6 +29,8 @@ CONTRACT = {
     "SLACK_BOT_TOKEN",
     "SLACK_SIGNING_SECRET",
     "SLACK_APP_TOKEN",
+    "SLACK_CLIENT_ID",
+    "SLACK_CLIENT_SECRET",
     "SLACK_API_URL",
     "GMAIL_API_URL",
     "GMAIL_CREDENTIALS",
@@ -36,8 +38,20 @@ CONTRACT = {
     "GMAIL_TOKEN",
     "SIGNOFF_TOKEN",
     "SIGNOFF_HTTP_ALLOW",
+    "SIGNOFF_ADMIN_CHANNEL",
+    "SIGNOFF_RECONCILE",
     "SIGNOFF_CONNECTIONS",
     "SIGNOFF_CONNECTIONS_FILE",
+    "GOOGLE_CLIENT_ID",
+    "GOOGLE_CLIENT_SECRET",
+    "GOOGLE_OAUTH_URL",
+    "SMTP_HOST",
+    "SMTP_PORT",
+    "SMTP_TLS",
+    "SMTP_USER",
+    "SMTP_PASSWORD",
+    "SMTP_SENDER",
+    "MAIL_REPLY_TO",
 }
 
 
@@ -327,7 +341,12 @@ def test_further_accounts_come_from_a_setting_or_a_file(tmp_path: Path, name: st
 
     settings = Settings.load(env)
 
-    assert settings.connection_names == {"gmail": ("billing",), "http": ("orders",), "slack": ("ops",)}
+    assert settings.connection_names == {
+        "gmail": ("billing",),
+        "http": ("orders",),
+        "mail": ("billing",),
+        "slack": ("ops",),
+    }
     ops, billing, orders = settings.connections.values()
     assert isinstance(ops, SlackConnection)
     assert isinstance(billing, GmailConnection)
@@ -371,10 +390,10 @@ def test_everything_that_is_wrong_with_connections_is_told_at_once_and_without_i
         "SIGNOFF_CONNECTIONS: d.headers Host is set by Signoff itself.",
         "SIGNOFF_CONNECTIONS: e.base_url is missing.",
         "SIGNOFF_CONNECTIONS: e.url is no key of a http connection, which takes type, base_url, headers.",
-        "SIGNOFF_CONNECTIONS: f needs a type: slack, gmail, http.",
+        "SIGNOFF_CONNECTIONS: f needs a type: slack, gmail, smtp, http.",
         "SIGNOFF_CONNECTIONS: g.headers the value of X has a line break or another control character.",
-        "SIGNOFF_CONNECTIONS: h needs a type: slack, gmail, http.",
-        "SIGNOFF_CONNECTIONS: i is no mapping with a type: slack, gmail, http.",
+        "SIGNOFF_CONNECTIONS: h needs a type: slack, gmail, smtp, http.",
+        "SIGNOFF_CONNECTIONS: i is no mapping with a type: slack, gmail, smtp, http.",
         f"SIGNOFF_CONNECTIONS: j.credentials {tmp_path / 'gone.json'} cannot be read: No such file or directory.",
     )
     assert "hunter2" not in "".join(told)

@@ -73,7 +73,35 @@ def asked(block_id: str, label: str, element: Payload, **more: Any) -> Payload:
     }
 
 
-KINDS = [{"text": plain("Holiday"), "value": "holiday"}, {"text": plain("Illness"), "value": "ill"}]
+def inbox(button_text: str) -> Payload:
+    """A home tab on which several can be selected."""
+    elements: list[Payload] = [
+        {"type": "checkboxes", "action_id": "selected", "options": KINDS},
+        button("bulk", button_text),
+    ]
+    return {
+        "type": "home",
+        "blocks": [
+            {"type": "actions", "block_id": "pick", "elements": elements},
+            asked("whose", "Only those of", {"type": "plain_text_input"}, optional=True),
+        ],
+    }
+
+
+MANIFEST: Payload = {
+    "display_information": {"name": "Signoff"},
+    "features": {
+        "app_home": {"home_tab_enabled": True},
+        "slash_commands": [
+            {"command": "/approvals", "description": "See", "usage_hint": "[run FLOW | show or cancel RUN]"}
+        ],
+        "shortcuts": [
+            {"name": "Start a flow", "type": "global", "callback_id": "start", "description": "Start one"},
+            {"name": "Ask approval", "type": "message", "callback_id": "ask", "description": "For this message"},
+        ],
+    },
+}
+KINDS: list[Payload] = [{"text": plain("Holiday"), "value": "holiday"}, {"text": plain("Illness"), "value": "ill"}]
 FORM = {
     "type": "modal",
     "callback_id": "form",
@@ -99,7 +127,7 @@ FORM = {
         {"type": "actions", "elements": [button("suggest", "Suggest a day")]},
     ],
 }
-FLOWS = [
+FLOWS: list[Payload] = [
     {
         "name": "vacation",
         "title": "Vacation request",
@@ -139,6 +167,7 @@ class Bot:
         self.client = AsyncWebClient(token=sandbox.bot_token, base_url=sandbox.slack_url, retry_handlers=[])
         self.sandbox = sandbox
         self.heard: list[Payload] = []
+        self.told: list[Payload] = []
         self.refusal: dict[str, str] = {}
         self.cards: dict[str, Payload] = {}
         self.origin = ""
@@ -178,6 +207,9 @@ class Bot:
     async def events(self, request: web.Request) -> web.Response:
         if request.content_type == "application/json":
             event = (await request.json())["event"]
+            self.told.append(event)
+            if event["type"] != "app_home_opened":
+                return web.Response()
             blocks = [{"type": "header", "text": plain("Waiting for you")}, *card(event["user"], "1 to 5 December")[1:]]
             await self.client.views_publish(user_id=event["user"], view={"type": "home", "blocks": blocks})
             return web.Response()
@@ -589,6 +621,201 @@ async def test_the_home_tab_shows_what_the_bot_publishes(page: Page, bot: Bot) -
     await page.locator(".home").get_by_role("button", name="Reject").click()
     await expect(dialog(page)).to_contain_text("Reject the request")
     assert bot.heard[-1]["container"]["type"] == "view"
+
+
+async def test_several_are_selected_at_home_and_stay_selected_while_it_is_published_anew(page: Page, bot: Bot) -> None:
+    bob = bot.sandbox.person("bob")
+    await go(page, bot, "?as=bob&open=home")
+    home = page.locator(".home")
+    await expect(home).to_contain_text("Waiting for you")
+    await bot.client.views_publish(user_id=bob.id, view=inbox("Approve selected"))
+
+    await home.get_by_label("Only those of").fill("Ann")
+    async with page.expect_response("**/_sandbox/api/select"):
+        await home.get_by_label("Holiday").check()
+    async with page.expect_response("**/_sandbox/api/select"):
+        await home.get_by_label("Illness").check()
+    await bot.client.views_publish(user_id=bob.id, view=inbox("Approve 2"))
+    async with page.expect_response("**/_sandbox/api/click"):
+        await home.get_by_role("button", name="Approve 2").click()
+
+    values = bot.heard[-1]["view"]["state"]["values"]
+    assert bot.heard[-1]["actions"][0]["action_id"] == "bulk"
+    assert [each["value"] for each in values["pick"]["selected"]["selected_options"]] == ["holiday", "ill"]
+    assert values["whose"]["v"]["value"] == "Ann"
+    await expect(home.get_by_label("Only those of")).to_have_value("Ann")
+    await expect(home.get_by_label("Illness")).to_be_checked()
+
+
+# -- threads, shortcuts, commands
+
+
+@pytest.mark.slow
+async def test_a_question_in_a_thread_reaches_the_bot_and_its_answer_stands_below(page: Page, bot: Bot) -> None:
+    posted = await bot.client.chat_postMessage(channel="#releases", text="Release 1.4.0")
+    await go(page, bot, "?as=bob&open=releases")
+
+    await page.locator(".message").hover()
+    await page.get_by_role("button", name="Reply in thread").click()
+    thread = page.get_by_role("region", name="Thread")
+    await thread.get_by_label("Reply in this thread").fill("/who tested it?")
+    await thread.get_by_label("Also send to #releases").check()
+    await thread.get_by_label("Reply in this thread").press("Enter")
+    await expect(page.locator("main .message").last).to_contain_text("Replied to a thread")
+    await bot.client.chat_postMessage(channel=posted["channel"], thread_ts=posted["ts"], text="Cat did.")
+
+    await expect(thread.locator(".message")).to_have_count(3)
+    await expect(thread.locator(".message").last).to_contain_text("Cat did.")
+    await expect(page.locator("main .replies").first).to_contain_text("2 replies")
+    said = next(each for each in bot.told if each["type"] == "message")
+    assert (said["text"], said["thread_ts"], said["subtype"]) == ("/who tested it?", posted["ts"], "thread_broadcast")
+    await thread.get_by_role("button", name="Close thread").click()
+    await expect(thread).to_have_count(0)
+
+
+async def test_new_replies_are_marked_for_those_who_wrote_in_the_thread(page: Page, bot: Bot) -> None:
+    bob = bot.sandbox.person("bob")
+    posted = await bot.client.chat_postMessage(channel="#releases", text="Release 1.4.0")
+    await bob.reply_in_thread(bob.messages("releases")[0], "Who tested it?")
+    await go(page, bot, "?as=bob&open=releases")
+    await expect(page.locator('[data-person="bob"] .badge')).to_have_count(0)
+
+    await bot.client.chat_postMessage(channel=posted["channel"], thread_ts=posted["ts"], text="Cat did.")
+    await expect(page.locator('[data-person="bob"] .badge')).to_have_text("1 unread")
+    await page.get_by_role("button", name="2 replies").click()
+
+    await expect(page.locator('[data-person="bob"] .badge')).to_have_count(0)
+    await expect(page.locator('[data-person="dan"] .badge')).to_have_text("1 unread")
+
+
+@pytest.mark.slow
+async def test_shortcuts_and_commands_are_those_of_the_manifest(page: Page, bot: Bot) -> None:
+    bot.sandbox.manifest.read(MANIFEST)
+    said = await bot.sandbox.person("ann").say("New chairs, 4711 euros", channel="general")
+    await go(page, bot, "?as=eve&open=general")
+
+    await page.get_by_label("Shortcuts").click()
+    async with page.expect_response("**/_sandbox/api/shortcut"):
+        await page.get_by_role("button", name="Start a flow Start one").click()
+    await page.locator(".message").hover()
+    await page.get_by_label("Message menu").click()
+    async with page.expect_response("**/_sandbox/api/shortcut"):
+        await page.get_by_role("button", name="Ask approval").click()
+    field = page.get_by_label("Message #general")
+    await field.fill("/approvals sh")
+    await page.get_by_role("button", name="/approvals show RUN").click()
+    await expect(page.locator(".usage")).to_have_text("/approvals [run FLOW | show or cancel RUN]")
+    await field.press_sequentially("run_7k")
+    async with page.expect_response("**/_sandbox/api/command"):
+        await field.press("Enter")
+
+    started, asked_for, command = bot.heard
+    assert (started["type"], started["callback_id"], "channel" in started) == ("shortcut", "start", False)
+    assert (asked_for["type"], asked_for["callback_id"], asked_for["message"]["text"]) == (
+        "message_action",
+        "ask",
+        said.text,
+    )
+    assert asked_for["trigger_id"]
+    assert command["text"] == "show run_7k"
+
+
+async def test_a_risk_is_a_coloured_bar_and_its_buttons_work(page: Page, bot: Bot) -> None:
+    rows = [["Item", "Price"], ["Chair", "40"]]
+    table: Payload = {"type": "table", "rows": [[{"type": "raw_text", "text": each} for each in row] for row in rows]}
+    blocks = [table, {"type": "actions", "block_id": "decide", "elements": [button("end", "End it")]}]
+    attachment = {"color": "#d1242f", "blocks": blocks}
+    await bot.client.chat_postMessage(channel="#general", text="Chairs", attachments=[attachment])
+    await go(page, bot, "?as=bob&open=general")
+
+    bar = page.locator(".attachment")
+    async with page.expect_response("**/_sandbox/api/click"):
+        await bar.get_by_role("button", name="End it").click()
+
+    assert await bar.evaluate("node => getComputedStyle(node).borderLeftColor") == "rgb(209, 36, 47)"
+    await expect(bar.get_by_role("cell")).to_have_text(["Chair", "40"])
+    container = bot.heard[-1]["container"]
+    assert (container["type"], container["attachment_id"]) == ("message_attachment", 1)
+
+
+# -- bad days, other places
+
+
+async def test_moments_are_told_in_the_time_zone_of_whoever_reads_them(page: Page, bot: Bot) -> None:
+    token = f"<!date^{DUE}^{{date_num}} {{time}}|x>"
+    blocks: list[Payload] = [
+        {"type": "section", "text": mrkdwn(token)},
+        {
+            "type": "actions",
+            "block_id": "when",
+            "elements": [{"type": "datetimepicker", "action_id": "at", "initial_date_time": DUE}],
+        },
+    ]
+    await bot.client.chat_postMessage(channel="#general", text="x", blocks=blocks)
+    await go(page, bot, "?as=bob&open=general")
+    moment, picker = page.locator(".told time"), page.get_by_label("at", exact=True)
+    await expect(moment).to_have_text("2026-11-21 11:00")
+
+    await page.get_by_label("Your time zone").select_option("Asia/Tokyo")
+    await expect(moment).to_have_text("2026-11-21 19:00")
+    await expect(picker).to_have_value("2026-11-21T19:00")
+    async with page.expect_response("**/_sandbox/api/select"):
+        await picker.fill("2026-11-22T09:00")
+
+    assert bot.heard[-1]["actions"][0]["selected_date_time"] == DUE + 14 * 3600
+    assert [event["user"]["tz"] for event in bot.told if event["type"] == "user_change"] == ["Asia/Tokyo"]
+
+
+@pytest.mark.slow
+async def test_bad_days_can_be_tried_by_hand(page: Page, bot: Bot) -> None:
+    await bot.client.chat_postMessage(channel="#releases", text="a card")
+    await go(page, bot, "?as=ann&open=releases")
+
+    await page.locator(".message").hover()
+    await page.get_by_label("Message menu").click()
+    await page.get_by_role("button", name="Delete as an administrator").click()
+    await expect(page.locator(".message")).to_have_count(0)
+    await page.get_by_role("button", name="Bad days").click()
+    days = dialog(page)
+    releases = days.locator(".row", has_text="#releases")
+    await releases.get_by_role("button", name="Archive").click()
+    await expect(releases.get_by_role("button", name="Unarchive")).to_be_focused()
+    await releases.get_by_role("button", name="Remove the bot").click()
+    await days.locator(".row", has_text="Bob Baker").get_by_role("button", name="Deactivate").click()
+    await days.get_by_role("group", name="Members of @hr-leads").get_by_label("Dan").check()
+    await days.get_by_role("button", name="Slack is down").click()
+    await expect(days.locator(".hint").last).to_contain_text("chat.*: no connection")
+    await days.get_by_role("button", name="Everything is well again").click()
+    await expect(days.locator(".hint").last).to_have_text("Nothing is arranged to go wrong.")
+    await days.get_by_role("button", name="Close").click()
+
+    await expect(page.locator(".closed")).to_contain_text("#releases is archived")
+    await expect(page.locator('[data-person="bob"]')).to_contain_text("deactivated")
+    types = [event.get("subtype", event["type"]) for event in bot.told]
+    assert types == [
+        "message_deleted",
+        "channel_archive",
+        "member_left_channel",
+        "channel_left",
+        "user_change",
+        "subteam_updated",
+        "subteam_members_changed",
+    ]
+
+
+async def test_another_workspace_has_people_of_its_own(page: Page, bot: Bot) -> None:
+    globex = bot.sandbox.add_workspace("Globex", "globex")
+    zoe = bot.sandbox.add_person("zoe", "Zoe Zimmer", workspace=globex)
+    globex.add_channel("orders", [zoe.user])
+    await go(page, bot, "?as=ann&open=general")
+    await expect(page.locator('[data-person="zoe@globex"]')).to_have_count(0)
+
+    await page.get_by_label("Workspace").select_option("Globex")
+    await page.get_by_role("link", name="orders").click()
+
+    await expect(page.locator("[data-person]")).to_have_count(1)
+    await expect(page.get_by_role("heading", name="orders", exact=True)).to_be_visible()
+    assert page.url.endswith("?as=zoe%40globex&open=orders")
 
 
 # -- mail

@@ -351,9 +351,9 @@ def test_every_kind_of_error_and_every_scope_is_on_the_page():
 
 def test_every_endpoint_has_an_example_or_is_named_beside_one():
     page = (DOCS / "api.md").read_text()
-    played = set(re.findall(r"^(GET|POST) (/api/v1/[^\s?]+)", page, re.MULTILINE))
+    played = set(re.findall(r"^(GET|POST|DELETE) (/api/v1/[^\s?]+)", page, re.MULTILINE))
     shapes = {
-        (method, re.sub(r"(run|sus|eff)_\w+", "{}", path.replace("/release/", "/{}/"))) for method, path in played
+        (method, re.sub(r"(run|sus|eff|del)_\w+", "{}", path.replace("/release/", "/{}/"))) for method, path in played
     }
 
     nobody = cast("Any", None)
@@ -374,6 +374,7 @@ def test_the_operator_is_told_of_every_path_that_the_proxy_has_to_pass():
         tokens=nobody,
         clock=nobody,
         public_url="https://signoff.example.com",
+        verification=nobody,
         routes=Hooks(nobody, nobody, nobody).routes(),
     )
     paths = {

@@ -133,6 +133,12 @@ class Bot:
     async def person(self, name: str) -> Person:
         """The bot's idea of somebody."""
         user = self.human(name).user
+        if user.deleted:
+            # As they were known before: nobody gets to know whoever has left.
+            handle = f"{user.team_id}/{user.id}"
+            known = await self.app.store.find_person(handle)
+            who = Person(0, user.real_name, user.email, handle)
+            return known or await self.app.store.know(who, [handle, *([user.email] if user.email else [])])
         return await self.app.people.by_slack(user.team_id, user.id)
 
     async def browser(self, name: str) -> Visitor:

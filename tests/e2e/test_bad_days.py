@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -56,7 +58,7 @@ async def test_R9_after_a_post_that_failed_there_is_one_card_and_it_shows_the_tr
     await bot.by_page("cat", run)
 
     await bot.time_passes("29s", steps=29)
-    early = sandbox.calls.count("chat.postMessage")
+    early = len([call for call in sandbox.calls.of("chat.postMessage") if call.body["channel"] == "#general"])
     await bot.time_passes("1m", steps=12)
 
     (card,) = cards(bot)
@@ -218,20 +220,22 @@ steps:
     mail = bot.human("bob").inbox()[-1]
     assert not (await bot.run(run)).troubled
     for card in (in_channel, direct):
-        assert "Open the whole" in card.buttons()
+        assert "Show all" in card.buttons()
         assert len(card.shown_text()) < 13_000
-    whole = next(element["url"] for _, element in direct.elements() if element["text"]["text"] == "Open the whole")
+    whole = next(element["url"] for _, element in direct.elements() if element.get("action_id") == "open_page")
     page = await bot.opens("bob", whole)
     assert LONG in page.text
     assert whole in mail.links
 
-    await bot.human("cat").click(in_channel, "Open the whole")
-    leads = await bot.human("cat").is_told("This page has the whole of it")
-    theirs = next(element["url"] for _, element in leads.elements())
+    await bot.human("cat").click(in_channel, "Show all")
+    leads = await bot.human("cat").gets_modal("All that is asked")
+    await bot.human("cat").gets_modal("Open the page")
+    theirs = next(element["url"] for _, element in leads.elements() if "url" in element)
     assert theirs == await bot.link(run, "cat") != whole
 
+    await bot.human("cat").close()
     await bot.human("cat").click(in_channel, "Reject")
-    await bot.human("cat").gets_modal()
+    await bot.human("cat").gets_modal("Reject")
     await bot.human("cat").submit({"reason": "<&" * 1_500})
     await bot.settled()
     assert await bot.status(run) == "rejected"
@@ -403,3 +407,308 @@ async def test_R12_who_comes_after_a_hundred_people_is_told_in_words_that_fit(se
     assert " and 89 more, 2026-01-05 09:00 UTC." in told.shown_text()
     assert closed.buttons() == []
     assert await bot.status(run) == "succeeded"
+
+
+# -- the rows of docs/bad-days.md: each has a test here or in test_self_healing.py -----------------------------------------
+
+OWNED = GATE.replace("flow: gate", "flow: gate\nowner: eve@example.com")
+WITH_ADMINS = {"admin_channel": "#random"}
+
+
+def notes(bot, name="dan", channel="#random") -> list[str]:
+    return [message.text for message in bot.human(name).messages(channel) if ":warning:" in message.text]
+
+
+def mine(bot, name) -> list:
+    """The cards in somebody's direct messages."""
+    return cards_in(bot, name, "@signoff")
+
+
+def cards_in(bot, name, channel) -> list:
+    return [
+        message
+        for message in bot.human(name).messages(channel)
+        if "Ship it?" in message.shown_text() and message.buttons()
+    ]
+
+
+async def looked(bot):
+    found = await bot.app.reconciler.look()
+    await bot.settled()
+    return found
+
+
+@pytest.fixture
+def admins(sandbox):
+    """A channel for notes that Dan is in."""
+    return sandbox.workspace.channel_named("random") or sandbox.workspace.add_channel(
+        "random", [human.user for human in map(sandbox.person, ("ann", "bob", "cat", "dan", "eve"))]
+    )
+
+
+async def _asked_one_by_one(bot, run):
+    """Each of those who are asked got one card of their own, and it works."""
+    assert {name: len(mine(bot, name)) for name in ("bob", "cat", "dan")} == {"bob": 1, "cat": 1, "dan": 1}
+    assert await bot.status(run) == "waiting"
+    await bot.human("bob").click(mine(bot, "bob")[0], "Approve")
+    await bot.settled()
+    assert await bot.standing(run) == {"bob": "approve"}
+
+
+async def test_R9_archived_channel_each_is_asked_directly_and_the_card_follows_once_it_is_back(serve, sandbox, admins):
+    general = sandbox.workspace.channel_named("general")
+    general.is_archived = True
+    bot = await serve(WITH_ADMINS, gate=OWNED)
+    run = await bot.start("gate")
+
+    await _asked_one_by_one(bot, run)
+    (parked,) = (await bot.run(run)).troubled
+    (note,) = notes(bot)
+    (told,) = [message.text for message in bot.human("eve").messages("@signoff") if ":warning:" in message.text]
+    second = await bot.start("gate")
+    general.is_archived = False
+    await bot.app.reconciler.channel_changed(sandbox.workspace.id, general.id, open_=True)
+    await bot.settled()
+
+    assert "is_archived" in parked.error
+    assert parked.parked_at is not None
+    assert note == told
+    assert "#general is archived." in note
+    assert "Those who are asked there got a message of their own instead." in note
+    assert "Unarchive #general, or name another channel in the flow." in note
+    assert "Release" in note
+    assert len(notes(bot)) == 1  # one for the cause, whatever it befalls
+    assert len(cards_in(bot, "eve", "#general")) == 2
+    assert not any([(await bot.run(one)).troubled for one in (run, second)])
+
+
+async def test_R9_channel_archived_while_its_card_waits_is_noticed_by_a_pass_and_each_is_asked_directly(
+    serve, sandbox, admins
+):
+    bot = await serve(WITH_ADMINS, gate=OWNED)
+    run = await bot.start("gate")
+    before = {name: len(mine(bot, name)) for name in ("bob", "cat", "dan")}
+    sandbox.workspace.channel_named("general").is_archived = True
+
+    await looked(bot)
+    await looked(bot)
+
+    assert before == {"bob": 0, "cat": 0, "dan": 0}
+    assert len(notes(bot)) == 1
+    await _asked_one_by_one(bot, run)
+
+
+@pytest.mark.parametrize("code", ["not_in_channel", "channel_not_found", "restricted_action", "no_permission"])
+async def test_R9_bot_not_in_the_channel_each_is_asked_directly_and_passes_try_again(serve, sandbox, admins, code):
+    bot = await serve(WITH_ADMINS, gate=OWNED)
+    sandbox.faults.error("chat.postMessage", code, times=1)
+    run = await bot.start("gate")
+
+    (note,) = notes(bot)
+    before = len(cards_in(bot, "eve", "#general"))
+    await bot.time_passes("6m")
+    await looked(bot)
+
+    assert before == 0
+    await _asked_one_by_one(bot, run)
+    assert "#general" in note
+    assert "invite" in note.lower() or "Allow" in note
+    assert len(cards_in(bot, "eve", "#general")) == 1
+    assert not (await bot.run(run)).troubled
+
+
+async def test_R9_bot_not_in_the_channel_one_note_an_hour_however_many_cards(serve, sandbox, admins):
+    bot = await serve(WITH_ADMINS, gate=OWNED)
+    sandbox.workspace.channel_named("general").is_archived = True
+    for _ in range(3):
+        await bot.start("gate")
+    at_first = len(notes(bot))
+    await bot.time_passes("61m")
+    quiet = len(notes(bot))
+    await bot.start("gate")
+
+    assert (at_first, quiet, len(notes(bot))) == (1, 1, 2)
+
+
+async def test_R9_missing_scope_parks_the_card_with_the_scope_and_those_asked_get_mail(serve, sandbox):
+    bot = await serve(gate=OWNED)
+    sandbox.faults.missing_scope("chat.postMessage", "chat:write")
+    run = await bot.start("gate")
+
+    parked = (await bot.run(run)).troubled
+    mails = {name: len(bot.human(name).inbox()) for name in ("bob", "cat", "dan")}
+    sandbox.faults.clear()
+    await bot.time_passes("6m")
+    await looked(bot)
+
+    assert all("add the scope chat:write" in effect.error for effect in parked)
+    assert all(count >= 1 for count in mails.values()), mails
+    assert any("Ship it?" in mail.plain for mail in bot.human("bob").inbox())
+    assert len(cards_in(bot, "cat", "#general")) == 1
+    assert await bot.status(run) == "waiting"
+
+
+@pytest.mark.parametrize("code", ["token_revoked", "account_inactive", "invalid_auth"])
+async def test_R9_revoked_token_messages_and_steps_wait_and_go_out_once_it_is_connected_again(serve, sandbox, code):
+    bot = await serve(gate=OWNED)
+    run = await bot.start("gate")
+    link = {name: await bot.link(run, name) for name in ("bob", "cat")}
+    sandbox.faults.error("chat.*", code)
+    sandbox.faults.error("conversations.*", code)
+
+    for name in ("bob", "cat"):
+        await bot.sends(name, await bot.opens(name, link[name]), "approve")
+    await bot.settled()
+    meanwhile = await bot.status(run)
+    parked = (await bot.run(run)).troubled
+    sandbox.faults.clear()
+    bot.app.workspaces.put(bot.app.workspaces.workspace())  # an admin has installed it again
+    await bot.app.reconciler.connected()
+    await bot.settled()
+
+    assert meanwhile == "running"
+    assert all(effect.parked_at is not None for effect in parked)
+    assert {effect.what for effect in parked} >= {"show the card", "perform the action"}
+    assert all("install it again" in effect.error or "check the bot token" in effect.error for effect in parked)
+    assert await bot.status(run) == "succeeded"
+    assert bot.human("eve").message("Shipped by").text == "Shipped by bob@example.com, cat@example.com"
+    (card,) = cards(bot)
+    assert "*Approved* by" in card.shown_text()
+    assert not (await bot.run(run)).troubled
+
+
+async def test_R16_person_gone_is_mailed_the_others_are_asked_and_the_gap_is_shown(serve, sandbox, admins):
+    direct = OWNED.replace('via: {slack: "#general"}', "via: slack")
+    bot = await serve(WITH_ADMINS, gate=direct)
+    await asyncio.gather(*(bot.person(name) for name in ("bob", "cat", "dan")))
+    sandbox.faults.error("conversations.open", "user_not_found", times=1)
+    run = await bot.start("gate")
+
+    counts = {name: len(mine(bot, name)) for name in ("bob", "cat", "dan")}
+    (gone,) = [name for name, count in counts.items() if count == 0]
+    (parked,) = (await bot.run(run)).troubled
+    (note,) = notes(bot)
+
+    assert "user_not_found" in parked.error
+    assert "cannot be written to in Slack" in note
+    assert sum(counts.values()) == 2
+    assert any("Ship it?" in mail.plain for mail in bot.human(gone).inbox())
+    assert await bot.status(run) == "waiting"
+
+
+async def test_R16_person_gone_without_whom_it_cannot_be_decided_is_said_at_once_by_name(serve, sandbox):
+    direct = OWNED.replace('via: {slack: "#general"}', "via: slack").replace("quorum: 2", "quorum: 3")
+    bot = await serve(gate=direct)
+    await asyncio.gather(*(bot.person(name) for name in ("bob", "cat", "dan")))
+    run = await bot.start("gate")
+    bot.human("cat").user.deleted = True
+    sandbox.faults.error("chat.update", "user_not_found")
+
+    await bot.by_page("bob", run)
+    await bot.settled()
+
+    view = await bot.run(run)
+    assert view.status == "failed"
+    assert "takes 3 distinct approvals, and 2 people can give one: Bob Baker, Dan Dyer" in view.run.ending.reason
+    assert "has left Slack" in view.run.ending.reason
+
+
+async def test_R9_expired_trigger_is_told_privately_and_nothing_is_lost(serve, sandbox):
+    bot = await serve(gate=OWNED)
+    run = await bot.start("gate")
+    (card,) = cards(bot)
+    before = await bot.all_rows(run)
+    sandbox.faults.error("views.open", "expired_trigger_id", times=1)
+
+    await bot.human("bob").click(card, "Reject")
+    told = await bot.human("bob").is_told("click again")
+    await bot.human("bob").click(card, "Reject")
+    await bot.human("bob").gets_modal()
+    await bot.human("bob").submit({"reason": "not now"})
+    await bot.settled()
+
+    assert told.ephemeral_to == bot.human("bob").id
+    assert before != await bot.all_rows(run)
+    assert await bot.standing(run) == {"bob": "reject"}
+
+
+@pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long"])
+async def test_R12_invalid_blocks_a_plain_card_with_the_buttons_stands_there(serve, sandbox, admins, code):
+    bot = await serve(WITH_ADMINS, gate=OWNED)
+    sandbox.faults.error("chat.postMessage", code, times=1)
+    run = await bot.start("gate")
+
+    (card,) = cards_in(bot, "bob", "#general")
+    buttons = card.buttons()
+    blocks = len(card.blocks)
+    sandbox.faults.error("chat.update", code)
+    await bot.human("bob").click(card, "Approve")
+    await bot.settled()
+    sandbox.faults.clear()
+    await bot.human("cat").click(cards(bot)[0], "Approve")
+    await bot.settled()
+
+    assert buttons == ["Approve", "Reject"]
+    assert blocks == 3
+    assert any("refused the layout" in note for note in notes(bot))
+    assert await bot.status(run) == "succeeded"
+    assert cards(bot)[0].buttons() == []
+
+
+async def test_R9_rate_limited_steps_wait_and_do_not_fail(serve, sandbox):
+    bot = await serve(
+        say="""
+flow: say
+steps:
+  - id: tell
+    uses: slack.post_message
+    with: {channel: "#general", text: Shipped}
+"""
+    )
+    sandbox.faults.rate_limited("chat.postMessage", retry_after=30, times=2)
+    run = await bot.start("say")
+    first = await bot.status(run)
+    await bot.time_passes("61s", steps=2)
+    await bot.time_passes("31s")
+
+    assert first == "running"
+    assert await bot.status(run) == "succeeded"
+    assert sum("Shipped" in message.text for message in bot.human("eve").messages("#general")) == 1
+
+
+async def test_R9_admin_channel_gone_each_admin_is_told_directly(serve, sandbox):
+    bot = await serve({"admin_channel": "#nowhere"}, gate=GATE)
+    sandbox.workspace.channel_named("general").is_archived = True
+
+    await bot.start("gate")
+
+    (note,) = [message.text for message in bot.human("eve").messages("@signoff") if ":warning:" in message.text]
+    assert "#general is archived" in note
+
+
+async def test_R9_a_note_that_cannot_be_sent_now_is_sent_later(serve, sandbox, admins):
+    bot = await serve(WITH_ADMINS, gate=GATE)
+    sandbox.workspace.channel_named("general").is_archived = True
+    sandbox.faults.rate_limited("chat.postMessage", retry_after=20, times=8)
+
+    await bot.start("gate")
+    before = notes(bot)
+    sandbox.faults.clear()
+    await bot.time_passes("1m", steps=6)
+    await looked(bot)
+
+    assert before == []
+    assert len(notes(bot)) == 1
+
+
+def test_each_row_of_the_page_about_bad_days_has_a_test_that_bears_its_name():
+    root = Path(__file__).parents[2]
+    rows = re.findall(r"\| `(\w+)` \|$", (root / "docs" / "bad-days.md").read_text("utf-8"), re.MULTILINE)
+    tests = [
+        name
+        for file in ("test_bad_days.py", "test_self_healing.py")
+        for name in re.findall(r"def (test_\w+)", Path(__file__).with_name(file).read_text("utf-8"))
+    ]
+
+    assert len(rows) >= 20
+    assert [row for row in rows if not any(row in test for test in tests)] == []

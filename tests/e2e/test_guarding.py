@@ -178,7 +178,7 @@ async def test_S6_what_people_write_is_inert_in_cards_mails_pages_lists_posts_an
         html = await response.text()
 
     seen = [*bot.human("eve").messages("#general"), listed]
-    assert len(seen) == 3
+    assert len(seen) == 4  # the card, what its thread says of the approval, what the flow posts, the list
     for message in seen:
         said = message.text + message.shown_text()
         assert "&lt;!channel&gt;" in said

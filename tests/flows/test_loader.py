@@ -163,7 +163,7 @@ def test_every_mistake_of_a_file_is_told_at_once_with_its_line_and_the_nearest_n
               quorum: two
               timeout: soon
           - id: gate
-            approval: {approvers: [ann], via: [mail], form: {name: x}}
+            approval: {approvers: [ann], via: [male], form: {name: x}}
           - id: tell
             uses: log
             quorum: 2
@@ -182,7 +182,7 @@ def test_every_mistake_of_a_file_is_told_at_once_with_its_line_and_the_nearest_n
         "12: step 'manager', approval.quorum: 'two' is not known here (one of any, all, a whole number, a mapping)",
         "13: step 'manager', approval.timeout: must be a duration like 10s, 2d or 1h30m",
         "15: step 'gate', approval.form: must be a list, not a mapping (each on a line of its own, after '- ')",
-        "15: step 'gate', approval.via: 'mail' is not known here (did you mean 'gmail'?)",
+        "15: step 'gate', approval.via: 'male' is not known here (did you mean 'mail'?)",
         (
             "15: step 'gate', approval.approvers: 'ann' names nobody; write a mail address, an @group or a Slack user id"
             ' like U024BE7LH (did you mean "@ann"?)'

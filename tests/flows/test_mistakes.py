@@ -95,7 +95,7 @@ def test_a_name_from_elsewhere_is_told_with_ours():
         ({"switch": "x", "cases": {"a": [{"id": "b", "dealy": "1m"}]}}, "cases.a.0.dealy: unknown key 'dealy' (did you mean 'delay'?)"),
         ({"if": "x", "then": INNER}, "then: must be a list, not a mapping (each on a line of its own, after '- ')"),
         (ask(options=["yes", "no way"]), "approval.options.1: 'no way' is no name: small letters, digits and '_', a letter first, at most 64 (for example 'no_way')"),
-        (ask(via="mail"), "approval.via: 'mail' is not known here (did you mean 'gmail'?)"),
+        (ask(via="male"), "approval.via: 'male' is not known here (did you mean 'mail'?)"),
     ],
 )  # fmt: skip
 def test_other_values_of_several_kinds_are_told_as_what_they_are(step, problem):

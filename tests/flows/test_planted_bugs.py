@@ -2,7 +2,8 @@
 
 A property whose generator never comes to the point passes whatever the code does. So each line of the table
 breaks one rule of the engine, and the laws are run over the broken copy: those of ``test_tree_properties``, and for
-bugs that only a crowd finds, those of ``test_properties``.
+bugs that only a crowd finds, those of ``test_properties``; for what happens around one approval, those of
+``test_people_properties``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-WORLDS = 1_500
+WORLDS = 2_000
 """Most bugs are found in the first hundred."""
 
 EXAMPLES = 1_200
@@ -41,6 +42,14 @@ run_state_machine_as_test(Laws, settings=settings(
     max_examples=MANY, stateful_step_count=30, deadline=None, derandomize=True, database=None,
     phases=[Phase.generate], report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
 ))
+"""
+
+ASKING = """
+import sys
+sys.path.insert(0, ".")
+from tests.flows.people_world import World
+for number in range(MANY):
+    World(number).live()
 """
 
 
@@ -168,8 +177,8 @@ BUGS = [
     Bug(
         "a slice lacks who has decided",
         SLICES,
-        "return replace(slice_, standing=standing, mine=mine,",
-        "return replace(slice_, mine=mine,",
+        "            standing=standing,\n            mine=mine,",
+        "            mine=mine,",
     ),
     Bug(
         "a refused decision is kept",
@@ -181,34 +190,39 @@ BUGS = [
     # -- time
     Bug(
         "a decision at the deadline counts",
-        MACHINE,
-        "if suspension.due is not None and draft.now >= suspension.due:\n        # What",
-        "if suspension.due is not None and draft.now > suspension.due:\n        # What",
+        "flows/run.py",
+        "self.due is not None and now >= self.due and clocks.stopped_at",
+        "self.due is not None and now > self.due and clocks.stopped_at",
     ),
     Bug(
         "a deadline waits for its timer",
         MACHINE,
-        "if suspension.due is not None and draft.now >= suspension.due:\n        # What",
-        "if False:\n        # What",
+        "    elif suspension.overdue(draft.now):\n        draft.event",
+        "    elif False:\n        draft.event",
     ),
     Bug(
         "a timer at the deadline is too early",
         MACHINE,
-        "if draft.now < suspension.due:",
-        "if draft.now <= suspension.due:",
+        "planned, over = suspension.due, suspension.overdue(draft.now) or suspension.settled(draft.now)",
+        "planned, over = suspension.due, suspension.due is not None and draft.now > suspension.due",
     ),
-    Bug("an early timer expires", MACHINE, "if draft.now < suspension.due:", "if False:"),
+    Bug(
+        "an early timer expires",
+        MACHINE,
+        "planned, over = suspension.due, suspension.overdue(draft.now) or suspension.settled(draft.now)",
+        "planned, over = suspension.due, True",
+    ),
     Bug(
         "a late timer is not ignored",
         MACHINE,
-        "if suspension is None or suspension.closing is not None or suspension.due is None:",
-        "if suspension is None or suspension.due is None:",
+        "    if suspension is None or suspension.closing is not None:\n        return\n    match event.timer",
+        "    if suspension is None:\n        return\n    match event.timer",
     ),
     Bug(
         "a timer that was too early twice is armed twice",
         MACHINE,
-        "        draft.effects.append(Withdraw(suspension.path))\n        draft.effects.append(FireTimer(",
-        "        draft.effects.append(FireTimer(",
+        "        draft.effects.append(Withdraw(suspension.path, timer=event.timer))\n",
+        "",
     ),
     Bug(
         "silence approves where the flow says continue",
@@ -273,8 +287,8 @@ BUGS = [
     Bug(
         "outputs are lost while the last steps run",
         "flows/store/rows.py",
-        "        dump(dict(run.outputs)),\n    )\n    if ending",
-        "        None,\n    )\n    if ending",
+        "    if run.outputs:\n",
+        "    if run.outputs and run.ending is not None:\n",
     ),
     Bug(
         "a pause holds nothing back",
@@ -347,7 +361,12 @@ BUGS = [
     ),
     Bug("an early decision is used twice", WAITS, "    draft.used.append((early.person, early.step))\n", ""),
     Bug("an early decision is lost", SLICES, "for early in transition.kept:", "for early in transition.kept[:0]:"),
-    Bug("an early decision counts anywhere", WAITS, 'if wait.pre_approval != "allow":', "if False:"),
+    Bug(
+        "an early decision counts anywhere",
+        WAITS,
+        'if wait.pre_approval != "allow" or wait.verify is not None:',
+        "if wait.verify is not None:",
+    ),
     Bug(
         "an early decision counts for any step",
         WAITS,
@@ -379,8 +398,8 @@ BUGS = [
     Bug(
         "a callback's deadline waits for its timer",
         MACHINE,
-        "if suspension.kind is Kind.CALLBACK and suspension.due is not None",
-        "if False and suspension.due is not None",
+        "    if suspension.kind is Kind.CALLBACK and (passed := _clock_first",
+        "    if False and (passed := _clock_first",
     ),
     Bug(
         "a callback's body is not checked", WAITS, "if not called.cancels and isinstance(wait, Callback):", "if False:"
@@ -527,6 +546,232 @@ BUGS = [
         "            draft.facts.append(StepEnded(step.path, StepState.CANCELLED, step.error))\n",
         "",
     ),
+    # -- what happens around one approval
+    Bug(
+        "the requester nudges as often as they like",
+        "flows/asking.py",
+        "if last is not None and draft.now < last + NUDGES:",
+        "if False:",
+        ASKING,
+    ),
+    Bug(
+        "one human counts for themselves and for somebody else",
+        "flows/quorum.py",
+        "    if acted is not None:\n        name",
+        "    if False:\n        name",
+        ASKING,
+    ),
+    Bug(
+        "a stand-in overrules who has answered",
+        "flows/quorum.py",
+        "if principal in standing and standing[principal].by != person:",
+        "if False:",
+        ASKING,
+    ),
+    Bug(
+        "a stand-in counts for each of several",
+        "flows/quorum.py",
+        "for principal in principals if acted is None else (acted,):\n            if principal in standing and standing[principal].by != person:",
+        "for principal in principals:\n            if principal in standing:",
+        ASKING,
+    ),
+    Bug(
+        "who was replaced keeps no seat for what they said",
+        "flows/quorum.py",
+        "tuple(one for one in before.people if one in standing) if replaces",
+        "() if replaces",
+        ASKING,
+    ),
+    Bug(
+        "an escalation replaces nobody",
+        "flows/quorum.py",
+        "    groups = () if replaces else before.groups\n",
+        "    groups = before.groups\n",
+        ASKING,
+    ),
+    Bug(
+        "what was undone takes effect all the same",
+        "flows/asking.py",
+        "        if clocks.settles_at is not None:\n            suspension = _set",
+        "        if False:\n            suspension = _set",
+        ASKING,
+    ),
+    Bug(
+        "what can be undone outlasts the deadline",
+        "flows/asking.py",
+        "            until = min(until, suspension.due)\n",
+        "            pass\n",
+        ASKING,
+    ),
+    Bug(
+        "a question leaves the deadline where it was",
+        "flows/asking.py",
+        "due_ = None if suspension.due is None else suspension.due + pause",
+        "due_ = suspension.due",
+        ASKING,
+    ),
+    Bug(
+        "a question leaves the escalation where it was",
+        "flows/asking.py",
+        "Later(one.at + pause,",
+        "Later(one.at,",
+        ASKING,
+    ),
+    Bug(
+        "a deadline passes while the clock stands still",
+        "flows/run.py",
+        "and now >= self.due and clocks.stopped_at is None",
+        "and now >= self.due",
+        ASKING,
+    ),
+    Bug(
+        "a question stops the clock for ever",
+        "flows/asking.py",
+        "        _timer(draft, suspension, Timer.RESTART, draft.now + wait.timeout)\n",
+        "",
+        ASKING,
+    ),
+    Bug("a question stops the clock in any flow", "flows/asking.py", 'wait.questions == "stop_clock"', "True", ASKING),
+    Bug(
+        "one answer of several who ask starts the clock",
+        "flows/asking.py",
+        "    if len(theirs) == len(draft.slice.questions):",
+        "    if True:",
+        ASKING,
+    ),
+    Bug(
+        "who decides is still waited for as an asker",
+        "flows/asking.py",
+        "theirs = [one for one in draft.slice.questions if one.person == person]",
+        "theirs = []",
+        ASKING,
+    ),
+    Bug(
+        "anybody answers for the requester",
+        "flows/asking.py",
+        "if event.person != draft.run.requester and not event.owner and not event.admin:",
+        "if False:",
+        ASKING,
+    ),
+    Bug(
+        "who has answered hands their seat on",
+        "flows/asking.py",
+        "    if event.person in standing:\n        raise NotAllowed",
+        "    if False:\n        raise NotAllowed",
+        ASKING,
+    ),
+    Bug(
+        "a seat goes to somebody who has one",
+        "flows/asking.py",
+        "if to in suspension.approvers.people or to in standing",
+        "if to in standing",
+        ASKING,
+    ),
+    Bug(
+        "a seat goes to the requester",
+        "flows/asking.py",
+        "and to == draft.run.requester and not wait.self_approval:\n        raise",
+        "and False:\n        raise",
+        ASKING,
+    ),
+    Bug(
+        "anybody hands on anybody's seat",
+        "flows/asking.py",
+        "if event.by != event.person and not event.admin:",
+        "if False:",
+        ASKING,
+    ),
+    Bug(
+        "a delegation holds before it begins",
+        "flows/delegation.py",
+        "self.starts <= now < self.ends",
+        "now < self.ends",
+        ASKING,
+    ),
+    Bug(
+        "a delegation holds when it was ended",
+        "flows/delegation.py",
+        "return self.ended_at is None and self",
+        "return self",
+        ASKING,
+    ),
+    Bug(
+        "a delegation goes round",
+        "flows/delegation.py",
+        "            if one.delegate == new.person:",
+        "            if False:",
+        ASKING,
+    ),
+    Bug(
+        "a delegation is handed on no further",
+        "flows/delegation.py",
+        "        found.update(dict.fromkeys(ring))\n",
+        "        found.update(dict.fromkeys(ring))\n        ring = []\n",
+        ASKING,
+    ),
+    Bug(
+        "the writer remembers delegations that were ended",
+        "flows/store/kept.py",
+        "        self._delegations = None\n\n",
+        "        pass\n\n",
+        ASKING,
+    ),
+    Bug(
+        "reminders have no end",
+        "flows/asking.py",
+        "if plan is None or clocks.reminded >= plan.count or",
+        "if plan is None or",
+        ASKING,
+    ),
+    Bug(
+        "reminders come while the clock stands still",
+        "flows/asking.py",
+        "clocks.reminded >= plan.count or clocks.stopped_at is not None or",
+        "clocks.reminded >= plan.count or",
+        ASKING,
+    ),
+    Bug(
+        "who snoozes is not woken",
+        "flows/asking.py",
+        "        _timer(draft, suspension, Timer.WAKE, event.until, event.person)\n",
+        "        pass\n",
+        ASKING,
+    ),
+    Bug(
+        "who snoozes again is woken too early",
+        "flows/asking.py",
+        "    if draft.now < until:\n        return  # they",
+        "    if False:\n        return  # they",
+        ASKING,
+    ),
+    Bug(
+        "a snooze outlasts the deadline",
+        "flows/asking.py",
+        "if suspension.due is not None and event.until >= suspension.due:",
+        "if False:",
+        ASKING,
+    ),
+    Bug(
+        "what completes it waits for its timer",
+        "flows/run.py",
+        "return self.clocks.settles_at is not None and now >= self.clocks.settles_at",
+        "return self.clocks.settles_at is not None and now > self.clocks.settles_at",
+        ASKING,
+    ),
+    Bug(
+        "a stranger asks questions",
+        "flows/machine.py",
+        "if isinstance(event, ReassignRequested | SnoozeRequested | QuestionAsked):",
+        "if isinstance(event, ReassignRequested | SnoozeRequested):",
+        ASKING,
+    ),
+    Bug(
+        "escalations after an undone answer are lost",
+        "flows/asking.py",
+        "            if clocks.stopped_at is None:\n                timers(draft",
+        "            if False:\n                timers(draft",
+        ASKING,
+    ),
 ]
 
 
@@ -548,6 +793,7 @@ def copy(folder: Path) -> None:
     (folder / "tests" / "flows").mkdir(parents=True)
     for name in (
         "inline_store",
+        "people_world",
         "random_flows",
         "second_opinion",
         "test_properties",
@@ -570,7 +816,7 @@ def sound(tmp_path_factory):
     """Nothing is said by a bug that is caught where everything fails."""
     folder = tmp_path_factory.mktemp("sound")
     copy(folder)
-    for laws in (TREES, PEOPLE):
+    for laws in (TREES, PEOPLE, ASKING):
         found = hunt(folder, laws, 20)
         assert found.returncode == 0, found.stderr
 
@@ -592,7 +838,11 @@ def test_planted_bugs_are_caught(tmp_path, bug):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("laws", "many"), [(TREES, WORLDS), (PEOPLE, EXAMPLES)], ids=["trees", "people"])
+@pytest.mark.parametrize(
+    ("laws", "many"),
+    [(TREES, WORLDS), (PEOPLE, EXAMPLES), (ASKING, EXAMPLES)],
+    ids=["trees", "people", "asking"],
+)
 def test_without_a_planted_bug_the_same_hunt_finds_nothing(tmp_path, laws, many):
     copy(tmp_path)
 

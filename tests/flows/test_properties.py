@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from flows import ledger
 from flows.definition import Approval, Flow, Hold, Retry, Step
-from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, key
+from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, Tell, key
 from flows.errors import (
     ChangedSinceShown,
     Closed,
@@ -303,7 +303,7 @@ class Laws(RuleBasedStateMachine):
     @_act(2, pick=st.integers(0, 9), ok=st.booleans())
     def begin_one(self, pick: int, ok: bool) -> None:
         """An effect is being performed; its result comes later, when the world may look different."""
-        due = [one for one in self._due() if not isinstance(one.effect, SyncCard | SendMail)]
+        due = [one for one in self._due() if not isinstance(one.effect, SyncCard | SendMail | Tell)]
         if due and (event := self._result(due[pick % len(due)], ok=ok, retryable=True)) is not None:
             self.in_flight.append((due[pick % len(due)], event))
 

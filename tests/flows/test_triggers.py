@@ -297,6 +297,7 @@ def test_what_is_read_of_people_prints_and_becomes_json():
                 "name": "Ann",
                 "email": "ann@example.com",
                 "slack_id": "U1",
+                "on_behalf_of": None,
                 "at": "2026-01-05T09:00:00+00:00",
                 "door": "slack",
                 "comment": None,

@@ -44,7 +44,7 @@ class Told:
         self.requester = fact["requester"]
 
     def _StepStarted(self, fact: dict[str, Any]) -> None:
-        path, round_, attempt = fact["path"], fact["round"], fact["attempt"]
+        path, round_, attempt = fact["path"], fact.get("round", 1), fact.get("attempt", 1)
         assert (path, round_, attempt) not in self.started, f"{path} began twice"
         assert path not in self.ended, f"{path} had ended"
         assert not [one for one in paths_around(path) if one in self.ended], f"{path} began in something that had ended"

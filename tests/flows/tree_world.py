@@ -13,7 +13,7 @@ import pytest
 from flows import ledger, tree
 from flows.context import Brief, context
 from flows.definition import Approval, Hold, Step
-from flows.effects import FireTimer, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, TellRequester
+from flows.effects import FireTimer, Leased, PerformAction, ResolvePeople, SendMail, SyncCard, Tell, TellRequester
 from flows.errors import (
     Closed,
     InvalidForm,
@@ -55,6 +55,7 @@ from flows.run import (
     StepRun,
     StepState,
     Suspension,
+    Timer,
     Verdict,
 )
 from flows.store.slices import load_callback
@@ -159,7 +160,7 @@ class World(Laws):
                     assert self.deliver(run, ResumeRequested(self.runs[run].requester, Door.API)) is None
             while self.in_flight:
                 self.finish_one()
-            due = [one for one in self.due() if not isinstance(one.effect, SyncCard | SendMail | TellRequester)]
+            due = [one for one in self.due() if not isinstance(one.effect, SyncCard | SendMail | Tell | TellRequester)]
             for leased in due:
                 self.perform(leased, failures=0)
             self.check_all()
@@ -223,7 +224,7 @@ class World(Laws):
     @act(3)
     def begin_one(self) -> None:
         """An effect is being performed; its result comes later, when the world may look different."""
-        due = [one for one in self.due() if not isinstance(one.effect, SyncCard | SendMail | TellRequester)]
+        due = [one for one in self.due() if not isinstance(one.effect, SyncCard | SendMail | Tell | TellRequester)]
         if due and (event := self.result(leased := self.of(*due))) is not None:
             self.in_flight.append((leased, event))
 
@@ -290,7 +291,7 @@ class World(Laws):
         match leased.effect:
             case SyncCard():
                 done(self.store.settle_card(leased, shown=10_000, posted="C1", ts=f"{leased.card}.0"))
-            case SendMail() | TellRequester():
+            case SendMail() | Tell() | TellRequester():
                 done(self.store.settle(leased))
             case _:
                 # What was done before in this batch may have taken it away.
@@ -303,10 +304,10 @@ class World(Laws):
         match leased.effect:
             case PerformAction():
                 return self.act_on(leased, leased.effect, self.failures if failures is None else failures)
-            case FireTimer(path, _, n, due):
-                return TimerFired(path, n, None if n else due)
-            case ResolvePeople(path, round_, handles):
-                return PeopleResolved(path, round_, self.resolve(set(handles)))
+            case FireTimer(path, _, n, due, timer, person):
+                return TimerFired(path, n, due if n <= 0 or timer is not Timer.DUE else None, timer, person)
+            case ResolvePeople(path, round_, handles, n, note, times):
+                return PeopleResolved(path, round_, self.resolve(set(handles)), n, note, times)
         return None
 
     def act_on(self, leased: Leased, effect: PerformAction, failures: int) -> Event | None:

@@ -15,7 +15,7 @@ from flows.people import Person
 from flows.ports import ActionCall, Asked, Json, PersonalLink
 from integrations.gmail.approvals import GmailRequestApproval, GmailRequestApprovalParams
 from integrations.gmail.credentials import COMPOSE, SEND, load
-from integrations.gmail.send import Mailer
+from integrations.gmail.send import GmailMailer
 from integrations.gmail.transport import GmailTransport
 from integrations.sandbox import SENDER, Sandbox
 from integrations.sandbox.mailbox import Mail
@@ -82,11 +82,11 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 @pytest.fixture
 async def asking(sandbox: Sandbox) -> AsyncIterator[Callable[..., GmailRequestApproval]]:
     """An action that sends with these scopes."""
-    mailers: list[Mailer] = []
+    mailers: list[GmailMailer] = []
 
     def ask(*scopes: str) -> GmailRequestApproval:
         credentials = load(token=sandbox.google.new_token(SENDER, scopes).value, sender=SENDER)
-        mailers.append(Mailer(GmailTransport(credentials, api_url=sandbox.gmail_url), sender=SENDER))
+        mailers.append(GmailMailer(GmailTransport(credentials, api_url=sandbox.gmail_url), sender=SENDER))
         return GmailRequestApproval(mailers[-1])
 
     yield ask

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from integrations.gmail.messages import Mail, compose, mailbox, mailboxes
+from integrations.gmail.messages import compose
+from integrations.mail.messages import Mail, mailbox, mailboxes
 
 SENDER = mailbox("Signoff <bot@example.com>")
 

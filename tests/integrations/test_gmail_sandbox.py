@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from integrations.gmail.credentials import COMPOSE, SEND, load
-from integrations.gmail.messages import Mail
-from integrations.gmail.send import Mailer
+from integrations.gmail.send import GmailMailer
 from integrations.gmail.transport import GmailTransport
+from integrations.mail.messages import Mail
 from integrations.sandbox.server import SENDER, Sandbox
 
 
@@ -27,7 +27,7 @@ async def test_a_mail_arrives(kind: str, scopes: list[str], tmp_path: Path) -> N
             file.write_text(json.dumps(sandbox.google.authorized_user(SENDER, scopes)))
         token = sandbox.google.new_token(SENDER, scopes).value if kind == "token" else None
         credentials = load(file=file, token=token, sender=SENDER, token_uri=sandbox.google.token_uri)
-        mailer = Mailer(GmailTransport(credentials, api_url=sandbox.gmail_url), sender=f"Signoff <{SENDER}>")
+        mailer = GmailMailer(GmailTransport(credentials, api_url=sandbox.gmail_url), sender=f"Signoff <{SENDER}>")
         mail = Mail(to=("bob@example.com",), subject="Please decide", text="See http://x.example/a/1", html="<b>Hi</b>")
 
         problems = await mailer.check()

@@ -22,9 +22,10 @@ from flows.errors import ActionError, ConfigError
 from flows.ports import ActionCall
 from integrations.gmail.action import GmailSend, GmailSendParams
 from integrations.gmail.credentials import COMPOSE, SEND, load
-from integrations.gmail.messages import Mail
-from integrations.gmail.send import Mailer, Sent
+from integrations.gmail.send import GmailMailer
 from integrations.gmail.transport import GmailTransport
+from integrations.mail.mailer import Sent
+from integrations.mail.messages import Mail
 
 SENDER = "Signoff <bot@example.com>"
 MAIL = Mail(to=("ann@example.com",), subject="Please decide", text="Hello")
@@ -156,22 +157,22 @@ class Memo:
 
 
 @asynccontextmanager
-async def mailing(gmail: Gmail, *, patience: float = 5, **access: Any) -> AsyncIterator[Mailer]:
+async def mailing(gmail: Gmail, *, patience: float = 5, **access: Any) -> AsyncIterator[GmailMailer]:
     credentials = load(sender="bot@example.com", token_uri=f"{gmail.url}/token", **(access or {"token": "fixed"}))
-    mailer = Mailer(GmailTransport(credentials, api_url=gmail.url, timeout=patience), sender=SENDER)
+    mailer = GmailMailer(GmailTransport(credentials, api_url=gmail.url, timeout=patience), sender=SENDER)
     try:
         yield mailer
     finally:
         await mailer.close()
 
 
-async def failing(mailer: Mailer, memo: Memo) -> ActionError:
+async def failing(mailer: GmailMailer, memo: Memo) -> ActionError:
     with pytest.raises(ActionError) as caught:
         await mailer.send(MAIL, memo=memo.now, remember=memo.remember)
     return caught.value
 
 
-async def sending(mailer: Mailer, memo: Memo) -> Sent:
+async def sending(mailer: GmailMailer, memo: Memo) -> Sent:
     return await mailer.send(MAIL, memo=memo.now, remember=memo.remember)
 
 
@@ -491,7 +492,7 @@ async def test_a_token_endpoint_that_is_down_is_worth_another_try(gmail: Gmail, 
         taken.bind(("127.0.0.1", 0))
         down = f"http://127.0.0.1:{taken.getsockname()[1]}/token"
         credentials = load(sender="bot@example.com", token_uri=down, file=authorized_user(tmp_path))
-        mailer = Mailer(GmailTransport(credentials, api_url=gmail.url), sender=SENDER)
+        mailer = GmailMailer(GmailTransport(credentials, api_url=gmail.url), sender=SENDER)
         error = await failing(mailer, memo)
         await mailer.close()
 
@@ -573,7 +574,7 @@ async def test_a_sender_that_is_no_address_is_an_error_of_the_settings(gmail: Gm
     transport = GmailTransport(load(token="fixed", sender="nobody"), api_url=gmail.url)
 
     with pytest.raises(ConfigError, match="GMAIL_SENDER is no mail address"):
-        Mailer(transport, sender="nobody")
+        GmailMailer(transport, sender="nobody")
 
     await transport.close()
 

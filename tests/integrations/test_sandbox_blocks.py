@@ -280,3 +280,16 @@ def test_a_modal_within_the_limits_is_taken() -> None:
 )
 def test_a_view_that_slack_refuses_is_refused_with_the_place(view: Block, sentence: str) -> None:
     assert sentence in check_view(view)
+
+
+def test_a_message_has_one_table_at_most_of_a_hundred_rows_and_twenty_columns() -> None:
+    cell = {"type": "raw_text", "text": "x"}
+
+    def table(rows: int, columns: int) -> Block:
+        return {"type": "table", "rows": [[cell] * columns] * rows, "column_settings": [{"align": "right"}]}
+
+    assert check_message_blocks([table(100, 20)]) == []
+    assert check_message_blocks([table(1, 1), table(1, 1)]) == ["only_one_table_allowed [json-pointer:/blocks]"]
+    assert check_message_blocks([table(101, 1)]) == ["no more than 100 items allowed [json-pointer:/blocks/0/rows]"]
+    assert check_message_blocks([table(1, 21)]) == ["no more than 20 items allowed [json-pointer:/blocks/0/rows/0]"]
+    assert check_view(modal(table(1, 1))) == ["unsupported type: table [json-pointer:/view/blocks/0/type]"]

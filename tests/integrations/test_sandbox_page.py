@@ -134,6 +134,37 @@ async def test_what_slacks_client_would_not_allow_is_refused_with_a_sentence(
     assert sandbox.calls.of("bot:block_actions") == []
 
 
+async def test_bad_days_happen_in_the_workspace_of_whoever_looks(
+    sandbox: Sandbox, session: aiohttp.ClientSession
+) -> None:
+    globex = sandbox.add_workspace("Globex", "globex")
+    zoe = sandbox.add_person("zoe", workspace=globex)
+    orders = globex.add_channel("orders", [zoe.user])
+
+    answers = [
+        await post(session, "channel", person="zoe@globex", channel=orders.id, act="archive"),
+        await post(session, "channel", person="ann", channel=orders.id, act="archive"),
+        await post(session, "say", person="zoe@globex", channel=orders.id, text="hello"),
+        await post(session, "somebody", person="ann", whom="zoe@globex", zone="Mars/Olympus"),
+        await post(session, "somebody", person="ann", whom="bob", sort="guest", zone="Asia/Tokyo"),
+        await post(session, "slack", person="ann", act="limits"),
+        await post(session, "slack", person="ann", act="flood"),
+    ]
+    screen = await (await session.get("_sandbox/api/state", params={"person": "zoe@globex"})).json()
+    link = await session.get(f"archives/{orders.id}/p1795255200000001?thread_ts=1.000001", allow_redirects=False)
+
+    assert [status for status, _ in answers] == [200, 409, 409, 409, 200, 200, 400]
+    assert [answers[number][1]["error"] for number in (1, 2, 3)] == [
+        f"there is no channel {orders.id}",
+        "#orders is archived: nobody can write there",
+        "there is no time zone Mars/Olympus",
+    ]
+    assert (screen["workspace"], screen["overview"]["channels"][0]["archived"]) == ("Globex", True)
+    assert [each["name"] for each in screen["workspaces"]] == ["Acme", "Globex"]
+    assert (sandbox.person("bob").user.tz, sandbox.limits.enforced) == ("Asia/Tokyo", True)
+    assert link.headers["Location"] == f"/?open={orders.id}&at=1795255200.000001&thread=1.000001&as=zoe@globex"
+
+
 async def test_starting_a_flow_says_what_came_of_it(session: aiohttp.ClientSession) -> None:
     listed = await (await session.get("_sandbox/api/flows")).json()
 

@@ -56,6 +56,25 @@ async def release(play: Play) -> None:
     expect(not play.human("bob").now(card).buttons(), "a card without buttons", "buttons")
 
 
+async def for_a_message(play: Play) -> None:
+    ann, bob = play.human("ann"), play.human("bob")
+    said = await bob.say("Shall we order the blue chairs?", channel="releases")
+    await ann.shortcut("ask_message", said)
+    await ann.gets_modal("The card links to")
+    await ann.submit({"-users": [bob, play.human("cat")], "-quorum": "2"})
+    await ann.gets_modal("They are asked")
+    play.tell("Ann Archer asks approval for Bob's message")
+    (run,) = await play.stage.app.engine.requested((await play.stage.person("ann")).id, limit=1)
+    await play.waits(run.run.id, "decision", "0 of 2")
+    for who in ("bob", "cat"):
+        card = await play.card(who, "Shall we order the blue chairs?")
+        await play.clicks(who, card, "Approve")
+    await play.ends(run.run.id, "succeeded")
+    await play.stage.app.runner.idle()
+    post = await play.reads("ann", "Ask for an approval")
+    expect("*Succeeded*" in post.shown_text(), "how it ended, where Ann was shown that it waits", post.shown_text())
+
+
 async def refund(play: Play) -> None:
     inputs = {"customer": "zoe@example.net", "order": "4711", "lead": "bob@example.com"}
     run = await play.start("ann", "refund", **inputs)
@@ -101,6 +120,7 @@ async def when_it_asks_already(play: Play) -> None:
 
 ACTS = (
     Act("release", "Two of three managers say yes; a second click and two others are refused, and told why.", release),
+    Act("ask", "Ann asks approval for a message of Bob's; two people say yes on cards that link to it.", for_a_message),
     Act("gmail_approval", "Each gets a link of their own; Bob's yes is enough, and Cat reads that.", by_mail),
     Act("notify_approvers", "Two of three approve by mail; Slack reads exactly who, in order.", two_by_mail),
     Act("refund", "Bob chooses one of three answers: the flow goes that way, with his message.", refund),

@@ -17,24 +17,26 @@ CANCEL_RUN = "cancel_run"
 
 @dataclass(frozen=True, slots=True)
 class Cancelling:
-    """What the modal is for: the run, and where the answer goes."""
+    """What the modal is for: the run, and where the answer goes. ``withdraws``: it is asked of the requester, who takes
+    the request back."""
 
     run: int
     channel: str | None = None
+    withdraws: bool = False
 
     def text(self, ids: Ids) -> str:
         """For ``private_metadata``."""
-        return json.dumps([ids.run(self.run), self.channel], separators=(",", ":"))
+        return json.dumps([ids.run(self.run), self.channel, self.withdraws], separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str, ids: Ids) -> Self | None:
         """What ``text`` wrote, or None where this is none of ours."""
         try:
-            name, channel = json.loads(text)
+            name, channel, withdraws = json.loads(text)
         except (ValueError, TypeError):
             return None
         run = ids.parse_run(name) if isinstance(name, str) else None
-        return cls(run, channel) if run is not None else None
+        return cls(run, channel, bool(withdraws)) if run is not None else None
 
 
 def cancel_modal(view: RunView, cancelling: Cancelling, ids: Ids) -> kit.Block:
@@ -46,19 +48,23 @@ def cancel_modal(view: RunView, cancelling: Cancelling, ids: Ids) -> kit.Block:
         f"started {words.moment(view.run.started_at)}"
     )
     what = "What waits is closed, and nothing further starts but the steps that always run at the end."
-    hint = "The person who asked will read it."
+    hint = "Whoever was asked will read it." if cancelling.withdraws else "The person who asked will read it."
     return {
         "type": "modal",
         "callback_id": CANCEL_RUN,
         "private_metadata": cancelling.text(ids),
-        "title": kit.plain("Cancel this run?"),
-        "submit": kit.plain("Cancel the run"),
+        "title": kit.plain(_title(cancelling)),
+        "submit": kit.plain("Withdraw" if cancelling.withdraws else "Cancel the run"),
         "close": kit.plain("Keep it"),
         "blocks": [kit.section(text), kit.context(what), reason_input(required=False, hint=hint)],
     }
 
 
-def loading() -> kit.Block:
+def loading(cancelling: Cancelling) -> kit.Block:
     """What stands there until the run is found."""
     blocks = [kit.section(":hourglass_flowing_sand: Looking up the run…")]
-    return {"type": "modal", "title": kit.plain("Cancel this run?"), "close": kit.plain("Keep it"), "blocks": blocks}
+    return {"type": "modal", "title": kit.plain(_title(cancelling)), "close": kit.plain("Keep it"), "blocks": blocks}
+
+
+def _title(cancelling: Cancelling) -> str:
+    return "Withdraw your request?" if cancelling.withdraws else "Cancel this run?"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from slack_sdk.models.blocks.block_elements import InteractiveElement
 
 from bot.slack.reference import Reference
 from bot.slack.views import kit, words
-from bot.slack.views.buttons import OPEN_PAGE, OPEN_WHOLE, OPTIONS, decision_buttons
+from bot.slack.views.buttons import OPEN_PAGE, OPTIONS, ROW, decision_buttons, more_menu, show_all, undo
 from bot.slack.views.request import asked, summary, title
 from bot.slack.views.words import NO_GROUPS, Groups
+from flows.definition import Approval, Hold
 from flows.forms import mask, readable
 from flows.ids import Ids
 from flows.run import Close, Decision, Kind, Outcome
@@ -19,11 +22,18 @@ from integrations.slack.text import clip, escape
 DECIDE = "decide"
 """The block id of a card's buttons."""
 
+BESIDE = "beside"
+"""The block id of those for which there is no room in that row."""
+
 # Characters; see request.py.
 _MAY_DECIDE = 400
 _MAY_VETO = 200
-_DECISIONS = 1_100
-_GAPS = 400
+_STAND_INS = 200
+_ESCALATED = 250
+_QUESTIONS = 600
+_QUESTION = 250
+_DECISIONS = 900
+_GAPS = 300
 _REASON = 400
 _ANSWERS = 300
 
@@ -37,10 +47,9 @@ class Shown:
 
 
 def card(view: SuspensionView, ids: Ids, *, page: str | None = None, groups: Groups = NO_GROUPS) -> Shown:
-    """The card of a suspension.
+    """The card of a suspension. Where it is cut, it says so, has a button that shows all, and Approve shows all first.
 
-    ``page`` is the personal page of its only reader; a card that many can see has none, and where it is cut it
-    gets a button that tells each person theirs.
+    ``page`` is the personal page of its only reader; a card that many can see has none.
     """
     drawn = _card(view, ids, page, groups, options=OPTIONS)
     if view.options and sum(map(len, kit.texts(drawn.blocks))) > kit.MESSAGE_TEXT:
@@ -50,37 +59,57 @@ def card(view: SuspensionView, ids: Ids, *, page: str | None = None, groups: Gro
 
 def _card(view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, options: int) -> Shown:
     request = asked(view)
-    blocks = [kit.header(title(view)), *request.blocks]
+    blocks = [kit.header(title(view))]
+    if risk := words.risk(view):
+        blocks.append(kit.context(risk))
+    blocks += request.blocks
     if request.cut:
         blocks.append(kit.context(kit.CUT))
     blocks.append(kit.context(_standing(view, ids, groups)))
     if not view.open:
         blocks.append(kit.section(_ending(view, ids)))
-    elif may := _who_may_decide(view, groups):
-        blocks.append(kit.context(may))
+        if view.resubmitted is not None:
+            blocks.append(kit.context(words.anew(view.resubmitted, ids)))
+    else:
+        blocks += map(kit.context, _circumstances(view, groups))
     if view.run.paused is not None and view.run.ending is None:
         blocks.append(kit.context(_paused(view)))
+    if questions := _questions(view):
+        blocks.append(kit.section(questions))
     if decisions := [_decision(view, one) for one in view.decisions if one is not _sole(view)]:
         blocks.append(kit.section(kit.fit(decisions, _DECISIONS)[0]))
     if view.suspension.approvers.gaps:
         blocks.append(kit.context(_gaps(view)))
-    reference = Reference.to(view).text(ids)
-    buttons = decision_buttons(view, reference, options=options) if view.open else []
-    if request.cut:
-        whole = "Open the whole"
-        buttons.append(
-            kit.link_button(OPEN_PAGE, whole, page) if page else kit.button(OPEN_WHOLE, whole, value=reference)
-        )
-    if buttons:
-        blocks.append(kit.actions(DECIDE, buttons))
+    page = page if request.cut else None
+    buttons = list(_buttons(view, Reference.to(view).text(ids), page, cut=request.cut, options=options))
+    for row, start in ((DECIDE, 0), (BESIDE, ROW)):
+        if found := buttons[start : start + ROW]:
+            blocks.append(kit.actions(row, found))
     return Shown(_notification(view), blocks)
+
+
+def _buttons(
+    view: SuspensionView, reference: str, page: str | None, *, cut: bool, options: int
+) -> Iterator[InteractiveElement]:
+    if view.open:
+        if view.suspension.clocks.settles_at is not None:
+            yield undo(reference)
+        yield from decision_buttons(view, reference, options=options)
+    if cut:
+        yield show_all(reference)
+    if page is not None:
+        yield kit.link_button(OPEN_PAGE, "Open the page", page)
+    if view.open:
+        yield more_menu(reference)
 
 
 def _notification(view: SuspensionView) -> str:
     """The ask itself: who sees the notification knows what is wanted without opening Slack."""
     ask = summary(view, kit.NOTIFICATION // 2)
     if view.open:
-        text = f"{ask} ({title(view)}, asked by {view.requester.name})"
+        wait = view.wait
+        high = isinstance(wait, Approval | Hold) and wait.risk == "high"
+        text = f"{'High risk: ' if high else ''}{ask} ({title(view)}, asked by {view.requester.name})"
     else:
         text = f"{words.ended_plainly(view)}: {ask} ({title(view)})"
     return clip(escape(text), kit.NOTIFICATION)
@@ -92,13 +121,28 @@ def _notification(view: SuspensionView) -> str:
 def _standing(view: SuspensionView, ids: Ids, groups: Groups) -> str:
     parts = [f"Asked by {words.who(view.requester)}"]
     if view.suspension.kind is Kind.APPROVAL or view.open:
-        parts.append(f"*{words.progress(view)}*{words.waiting_for(view, groups)}")
+        parts.append(f"*{words.progress(view)}*{words.waiting_for(view, groups, plain=True)}")
     if view.open and (rejections := words.rejections(view)):
         parts.append(rejections)
-    if view.open and view.suspension.due is not None:
-        parts.append(f"until {words.moment(view.suspension.due)}")
+    if view.open and (until := words.until(view)):
+        parts.append(until)
     parts.append(f"<{ids.run_url(view.run.id)}|{ids.run(view.run.id)}>")
     return "  ·  ".join(parts)
+
+
+def _circumstances(view: SuspensionView, groups: Groups) -> Iterator[str]:
+    """Of an open one: who may decide, who stands in for them, whom else it has come to, and that it can be undone."""
+    if may := _who_may_decide(view, groups):
+        yield may
+    if stand_ins := words.stand_ins(view):
+        yield clip(", ".join(stand_ins), _STAND_INS)
+    clocks = view.suspension.clocks
+    if clocks.escalated:
+        reached = [one.approvers for one in clocks.later[: clocks.escalated]]
+        named = [name for one in reached for name in words.seats(view, (*one.people, *one.groups), groups)]
+        yield f":arrow_up: Escalated to {clip(words.listed(named, 'and'), _ESCALATED)}"
+    if clocks.settles_at is not None:
+        yield f":hourglass_flowing_sand: Complete, and takes effect at {words.exactly(clocks.settles_at)}. Until then it can be undone."
 
 
 def _who_may_decide(view: SuspensionView, groups: Groups) -> str:
@@ -170,8 +214,17 @@ def _reason(view: SuspensionView) -> str | None:
     return None if any(one.comment == reason for one in view.decisions) else reason
 
 
+def _questions(view: SuspensionView) -> str:
+    """What was asked, the newest first; of a closed one nothing, where it was decided without."""
+    asked = [one for one in reversed(view.questions) if view.open or one.answer is not None]
+    lines = [
+        f"{':question:' if one.open else ':speech_balloon:'} {words.question(view, one, _QUESTION)}" for one in asked
+    ]
+    return kit.fit(lines, _QUESTIONS, more="… and {} more questions")[0] if lines else ""
+
+
 def _decision(view: SuspensionView, decision: Decision) -> str:
-    who, said = words.who(view.person(decision.person)), words.said(view, decision)
+    who, said = words.gave(view, decision), words.said(view, decision)
     text = f"{words.ICONS[decision.verdict]} {who} {said}, {words.moment(decision.at)}"
     if decision.comment:
         text += f": {words.comment(decision.comment, _ANSWERS)}"

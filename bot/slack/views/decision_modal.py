@@ -26,11 +26,13 @@ def decision_modal(
     given: Mapping[str, Json] | None = None,
     note: str | None = None,
     mine: Decision | None = None,
+    page: int = 0,
 ) -> kit.Block:
     """The modal; ``given`` is what was filled in so far, ``note`` stands above it, ``mine`` is what the person has said
-    before."""
-    draw = reject_modal if verdict is Verdict.REJECT else approve_modal
-    return draw(view, origin, ids, given=given, note=note, mine=mine)
+    before. ``page``: of a request that takes several."""
+    if verdict is Verdict.REJECT:
+        return reject_modal(view, origin, ids, given=given, note=note, mine=mine)
+    return approve_modal(view, origin, ids, given=given, note=note, mine=mine, page=page)
 
 
 def values(

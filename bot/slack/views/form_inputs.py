@@ -69,15 +69,23 @@ _OPTIONS = 100
 _OPTION_TEXT = 75
 _OPTION_VALUE = 150
 _CHECKBOXES = 10
-_FIELDS = 90  # blocks; the modal's other ten say what is asked
+_FIELDS = 88  # blocks; the modal's other twelve say what is asked
+_BYTES = 120_000  # of all inputs; Slack takes 250,000 of a view, which says what is asked besides
 _EARLIEST, _LATEST = 1_000_000_000, 9_999_999_999  # what Slack takes for an initial date and time
 
 
 def fits_modal(fields: Sequence[Field], defaults: Mapping[str, Json]) -> bool:
-    """Whether Slack can show this form: no secrets and no files, no more and no longer options than it takes, and no
-    default that its inputs would cut or leave out."""
+    """Whether Slack can show this form: no secrets and no files, no more and no longer options than it takes, no
+    default that its inputs would cut or leave out, and not so much about its fields that the view becomes too large."""
     rendered = check_defaults(fields, defaults)
-    return len(fields) <= _FIELDS and all(_fits(field, _default(field, rendered)) for field in fields)
+    if len(fields) > _FIELDS or not all(_fits(field, _default(field, rendered)) for field in fields):
+        return False
+    return len(json.dumps(inputs(fields, defaults))) <= _BYTES
+
+
+def holds(value: Json) -> bool:
+    """Whether an input has room for this value."""
+    return len(_initial_text(value) or "") <= _TEXT
 
 
 def inputs(

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from slack_sdk.models.blocks import ActionsBlock, ContextBlock, HeaderBlock, SectionBlock
-from slack_sdk.models.blocks.basic_components import MarkdownTextObject, PlainTextObject
-from slack_sdk.models.blocks.block_elements import ButtonElement
+from slack_sdk.models.blocks.basic_components import MarkdownTextObject, Option, PlainTextObject
+from slack_sdk.models.blocks.block_elements import ButtonElement, InteractiveElement, OverflowMenuElement
 
 from flows.ports import Json
 from integrations.slack.text import clip, unturned
@@ -45,7 +45,7 @@ def header(text: str) -> Block:
     return dict(HeaderBlock(text=plain(clip(" ".join(text.split()), HEADER) or "–")).to_dict())
 
 
-def section(text: str, *, block_id: str | None = None, button: ButtonElement | None = None) -> Block:
+def section(text: str, *, block_id: str | None = None, button: InteractiveElement | None = None) -> Block:
     """A paragraph in Slack's markup, with a button beside it; what people wrote in it has to be escaped by then."""
     return dict(SectionBlock(text=_markup(text), block_id=block_id, accessory=button).to_dict())
 
@@ -55,8 +55,8 @@ def context(text: str) -> Block:
     return dict(ContextBlock(elements=[_markup(text)]).to_dict())
 
 
-def actions(block_id: str, buttons: Sequence[ButtonElement]) -> Block:
-    """A row of buttons."""
+def actions(block_id: str, buttons: Sequence[InteractiveElement]) -> Block:
+    """A row of buttons, and of menus beside them."""
     return dict(ActionsBlock(block_id=block_id, elements=list(buttons)).to_dict())
 
 
@@ -71,6 +71,12 @@ def button(
 def link_button(action_id: str, text: str, url: str) -> ButtonElement:
     """A button that opens an address. Slack tells us of the click all the same, and wants it acknowledged."""
     return ButtonElement(action_id=action_id, text=PlainTextObject(text=text, emoji=False), url=url)
+
+
+def menu(action_id: str, options: Sequence[tuple[str, str]]) -> OverflowMenuElement:
+    """Three dots that open at most five options, each with what it says and the value that comes with its click."""
+    offered = [Option(text=PlainTextObject(text=text, emoji=False), value=value) for text, value in options]
+    return OverflowMenuElement(action_id=action_id, options=offered)
 
 
 def fit(lines: Iterable[str], limit: int, *, more: str = "… and {} more") -> tuple[str, bool]:

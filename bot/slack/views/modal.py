@@ -56,32 +56,43 @@ def form(
     *,
     callback_id: str,
     title: str,
-    submit: str,
+    submit: str | None,
     inputs: Sequence[kit.Block],
     note: str | None = None,
     mine: Decision | None = None,
+    request: Sequence[kit.Block] | None = None,
 ) -> kit.Block:
     """A modal that says what is asked and takes ``inputs``; ``note`` stands above it all, in plain words.
 
-    ``mine`` is what its reader has said before, which they may take back instead.
+    ``mine`` is what its reader has said before, which they may take back instead. ``request`` is what is said of what is
+    asked; without it, what the card says. Without ``submit`` it cannot be sent.
     """
-    request = asked(view)
     blocks = [kit.section(clip(f":warning: {escape(note)}", kit.SECTION))] if note else []
-    blocks += request.blocks
-    if request.cut:
-        blocks.append(kit.context(kit.CUT.replace("see the whole", "the card leads to the whole")))
+    blocks += asked_in_short(view) if request is None else request
     if mine is not None:
-        text = f"You have {words.said(view, mine)} this, {words.moment(mine.at)}. What you send now replaces it."
+        whose = "" if mine.by is None else f" ({words.gave(view, mine)})"
+        text = f"You have {words.said(view, mine)} this{whose}, {words.moment(mine.at)}. What you send now replaces it."
         blocks.append(kit.section(text, block_id=MINE, button=take_back(origin.reference.text(ids))))
     return {
         "type": "modal",
         "callback_id": callback_id,
         "private_metadata": origin.text(ids),
         "title": kit.plain(clip(title, kit.MODAL_TITLE)),
-        "submit": kit.plain(clip(submit, kit.MODAL_TITLE)),
+        **({"submit": kit.plain(clip(submit, kit.MODAL_TITLE))} if submit is not None else {}),
         "close": kit.plain("Back"),
         "blocks": [*blocks, *inputs],
     }
+
+
+def asked_in_short(view: SuspensionView) -> list[kit.Block]:
+    """What the card says of what is asked."""
+    risk = words.risk(view)
+    request = asked(view)
+    blocks = [kit.context(risk)] if risk else []
+    blocks += request.blocks
+    if request.cut:
+        blocks.append(kit.context(kit.CUT.replace("see the whole", "Show all on the card has the whole")))
+    return blocks
 
 
 def notice(title: str, sentence: str) -> kit.Block:

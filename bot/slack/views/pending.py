@@ -1,4 +1,4 @@
-"""What waits, as a list: the answer of ``/approvals`` and the home tab."""
+"""What waits, as a list: the answer of ``/approvals``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot.slack.views import buttons, card, kit, words
 from bot.slack.views.answer import Answer, told
 from bot.slack.views.request import summary, title
 from flows.ids import Ids
+from flows.people import Person
 from flows.run import Kind
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
@@ -37,13 +38,15 @@ class Listing(StrEnum):
 class Item:
     """One thing that waits. ``link`` leads to its card where the reader can see one; ``actionable``: with buttons.
 
-    ``answered``: its reader has decided it, and may take that back.
+    ``answered``: its reader has decided it, and may take that back. ``principal``: for whom they would answer it, None:
+    for themselves.
     """
 
     view: SuspensionView
     link: str | None
     actionable: bool = True
     answered: bool = False
+    principal: Person | None = None
 
 
 def pending(
@@ -54,9 +57,10 @@ def pending(
     more: bool = False,
     said: Answer | None = None,
     answered: int = 0,
+    later: int = 0,
 ) -> card.Shown:
     """The list. ``more``: there is more than these. ``said`` is the answer to a click on it. ``answered`` is how many
-    its reader has decided that are open all the same, and not in it."""
+    its reader has decided that are open all the same, ``later`` how many they have put off, and none of these is in it."""
     heading = "Waiting for you" if listing is Listing.MINE else "Everything that waits"
     blocks = told(replace(said, text=clip(said.text, _SAID))) if said else []
     blocks.append(kit.header(heading))
@@ -70,13 +74,11 @@ def pending(
     if answered:
         what = "1 that is" if answered == 1 else f"{answered} that are"
         blocks.append(kit.context(f"You have decided {what} still open. `/approvals all` shows them, to change that."))
+    if later:
+        blocks.append(
+            kit.context(f"{later} more that you have put off: your home tab has {'it' if later == 1 else 'them'}.")
+        )
     return card.Shown(f"{heading}: {len(items)}{' and more' if more else ''}" if items else nothing, blocks)
-
-
-def home(shown: card.Shown) -> kit.Block:
-    """The home tab: the same list."""
-    usage = "Type `/approvals help` to see what else there is."
-    return {"type": "home", "blocks": [*shown.blocks, kit.context(usage)]}
 
 
 def listing_of(block_id: str) -> Listing | None:
@@ -90,6 +92,8 @@ def _item(item: Item, ids: Ids, listing: Listing) -> list[kit.Block]:
     reference = Reference.to(view)
     ask = clip(escape(summary(view, _ASK)), _ASK) or "_Nothing was written here._"
     facts = [clip(words.line(title(view)), _TITLE), f"asked by {words.who(view.requester)}", words.progress(view)]
+    if item.principal is not None:
+        facts.insert(0, f"*for {words.who(item.principal)}*")
     if view.run.paused is not None:
         facts.append("the run is paused")
     if view.suspension.due is not None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.slack.views import kit, words
-from flows.forms import readable
-from flows.ports import Json
+from bot.slack.views import kit, values, words
+from bot.slack.views.values import How, Read
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
 
 # Characters. With the card's other parts these stay under kit.MESSAGE_TEXT whatever is asked.
-_ASK = 2_600
-_INPUTS = 1_700
-_SHOW = 1_700
-_VALUE = 600
+_ASK = 2_300
+_INPUTS = 1_500
+_SHOW = 1_500
+_VALUE = 800
+_LABEL = 150
+_PIECE = kit.SECTION - _LABEL - 10  # the marks around the label
+
+_NOTHING = "_Nothing was written here._"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +36,30 @@ def title(view: SuspensionView) -> str:
 
 
 def asked(view: SuspensionView) -> Asked:
-    """The ask, then the inputs, then what ``show`` has."""
-    request = view.request
-    ask, ask_cut = _clipped(escape(request.ask.strip()), _ASK)
-    blocks = [kit.section(ask or "_Nothing was written here._")]
-    inputs = [
-        _labelled(field.title, words.line(readable(field, request.inputs[field.name])))
-        for field in view.plan.scope_of(view.suspension.path).flow.inputs
-        if field.name in request.inputs
-    ]
-    shown = [_labelled(label, escape(_text(value))) for label, value in request.show.items()]
-    cut = ask_cut
-    for lines, limit in ((inputs, _INPUTS), (shown, _SHOW)):
-        if lines:
-            text, some_missing = kit.fit([text for text, _ in lines], limit)
-            cut = cut or some_missing or any(clipped for _, clipped in lines)
+    """The ask, then the inputs, then what ``show`` has, each as far as there is room."""
+    ask = escape(view.request.ask.strip())
+    cut = len(ask) > _ASK
+    blocks = [kit.section(clip(ask, _ASK) or _NOTHING)]
+    for found, limit in ((_inputs(view), _INPUTS), (_show(view), _SHOW)):
+        if found:
+            read = [(label, *values.shown(value, _VALUE)) for label, value in found]
+            text, some_missing = kit.fit([_labelled(label, value) for label, value, _ in read], limit)
+            cut = cut or some_missing or any(clipped for _, _, clipped in read)
             blocks.append(kit.section(text))
     return Asked(blocks, cut)
+
+
+def is_cut(view: SuspensionView) -> bool:
+    """Whether a card says less than there is."""
+    return asked(view).cut
+
+
+def whole(view: SuspensionView) -> Iterator[kit.Block]:
+    """All of it: as many blocks as that takes."""
+    ask = list(values.pieces(Read(How.LINES, view.request.ask.strip()), _PIECE))
+    yield from map(kit.section, ask or [_NOTHING])
+    for label, value in (*_inputs(view), *_show(view)):
+        yield from _whole_value(label, value)
 
 
 def summary(view: SuspensionView, limit: int) -> str:
@@ -57,18 +67,23 @@ def summary(view: SuspensionView, limit: int) -> str:
     return clip(" ".join(view.request.ask.split()), limit)
 
 
-def _labelled(label: str, value: str) -> tuple[str, bool]:
-    text, cut = _clipped(value, _VALUE)
+def _inputs(view: SuspensionView) -> list[tuple[str, Read]]:
+    given = view.request.inputs
+    fields = view.plan.scope_of(view.suspension.path).flow.inputs
+    return [(field.title, values.filled_in(field, given[field.name])) for field in fields if field.name in given]
+
+
+def _show(view: SuspensionView) -> list[tuple[str, Read]]:
+    return [(label, values.read(value)) for label, value in view.request.show.items()]
+
+
+def _labelled(label: str, text: str) -> str:
     # A value of several lines begins on its own, so that a table stays one.
     gap = "\n" if "\n" in text else " "
-    return f"*{clip(words.line(label), 150)}:*{gap}{text}", cut
+    return f"*{clip(words.line(label), _LABEL)}:*{gap}{text}"
 
 
-def _text(value: Json) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    return "–" if value is None else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _clipped(text: str, limit: int) -> tuple[str, bool]:
-    return clip(text, limit), len(text) > limit
+def _whole_value(label: str, value: Read) -> Iterator[kit.Block]:
+    first, *rest = [*values.pieces(value, _PIECE)] or ["–"]
+    yield kit.section(_labelled(label, first))
+    yield from map(kit.section, rest)

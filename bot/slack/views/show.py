@@ -16,6 +16,7 @@ from integrations.slack.text import clip, escape
 
 _PART = 2_800  # characters
 _ERROR = 200
+_QUESTION = 150
 _DEEP = 6  # levels that are set in; what is deeper stands under these
 _ICONS = {
     StepState.ACTING: ":gear:",
@@ -131,8 +132,12 @@ def _progress(step: StepRun, shape: Shape) -> str:
 
 def _wait(view: SuspensionView, groups: Groups) -> str:
     suspension = view.suspension
-    until = f"until {words.moment(suspension.due)}" if suspension.due else ""
-    how_far = words.standing(view, groups) if suspension.kind in (Kind.APPROVAL, Kind.HOLD) else ""
-    facts = ", ".join(filter(None, [how_far, until]))
+    how_far = words.standing(view, groups) if suspension.kind in (Kind.APPROVAL, Kind.HOLD) else None
+    facts = ", ".join(filter(None, [how_far, words.until(view)]))
     asks = escape(summary(view, 200)) or words.line(suspension.path)
-    return f"*{_WAITS[suspension.kind]}:* {asks}{f' ({facts})' if facts else ''}"
+    lines = [f"*{_WAITS[suspension.kind]}:* {asks}{f' ({facts})' if facts else ''}"]
+    if (risk := words.risk(view)) is not None:
+        lines[0] += f"  {risk}"
+    lines += [f">{words.question(view, one, _QUESTION)}" for one in view.questions if one.open]
+    lines += [f">{each}" for each in words.stand_ins(view)]
+    return "\n".join(lines)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from flows.definition import Approval
+from flows.definition import Approval, Hold
 from flows.ids import Ids
-from flows.people import Person
+from flows.people import Person, PersonId
 from flows.rules import Seat
-from flows.run import Close, Decision, Kind, Suspension, Verdict
+from flows.run import Close, Decision, Kind, Question, RunId, Suspension, Verdict
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape, mention
 
@@ -29,6 +29,13 @@ _GROUP_ID = re.compile(r"S[A-Z0-9]+")
 
 DONE = {Verdict.APPROVE: "approved", Verdict.REJECT: "rejected", Verdict.RESUME: "resumed"}
 ICONS = {Verdict.APPROVE: ":white_check_mark:", Verdict.REJECT: ":x:", Verdict.RESUME: ":arrow_forward:"}
+
+_RISKS = {
+    # The number of squares says it too, to whoever does not tell the colours apart.
+    "high": ":large_red_square::large_red_square::large_red_square: *High risk*",
+    "medium": ":large_yellow_square::large_yellow_square: *Medium risk*",
+    "low": ":large_green_square: *Low risk*",
+}
 
 _CLOSED = {
     Close.APPROVED: (":white_check_mark:", "Approved"),
@@ -93,9 +100,30 @@ def listed(named: list[str], word: str) -> str:
     return f" {word} ".join(filter(None, [", ".join(named[:-1]), *named[-1:]]))
 
 
+def gave(view: SuspensionView, decision: Decision) -> str:
+    """Who gave it, and for whom where that is somebody else: ``Bob for Ann``."""
+    principal = who(view.person(decision.person))
+    return principal if decision.by is None else f"{who(view.person(decision.by))} for {principal}"
+
+
+def gave_plainly(view: SuspensionView, decision: Decision) -> str:
+    """The same without markup."""
+    principal = view.person(decision.person).name
+    return principal if decision.by is None else f"{view.person(decision.by).name} for {principal}"
+
+
 def moment(instant: datetime) -> str:
     """An instant in the reader's own time zone; where Slack cannot tell it, in UTC."""
-    return f"<!date^{int(instant.timestamp())}^{{date_short_pretty}} {{time}}|{utc(instant)}>"
+    return _instant(instant, "{date_short_pretty} {time}")
+
+
+def exactly(instant: datetime) -> str:
+    """The same to the second, for what is over in a few of them."""
+    return _instant(instant, "{time_secs}")
+
+
+def _instant(instant: datetime, form: str) -> str:
+    return f"<!date^{int(instant.timestamp())}^{form}|{utc(instant)}>"
 
 
 def utc(instant: datetime) -> str:
@@ -117,9 +145,12 @@ def standing(view: SuspensionView, groups: Groups = NO_GROUPS) -> str:
     return f"{progress(view)}{waiting_for(view, groups)}"
 
 
-def waiting_for(view: SuspensionView, groups: Groups = NO_GROUPS) -> str:
-    """``, waiting for @hr-leads or Bob``; nothing where the quorum takes anybody."""
-    if not (view.open and _nested(view)):
+def waiting_for(view: SuspensionView, groups: Groups = NO_GROUPS, *, plain: bool = False) -> str:
+    """``, waiting for @hr-leads or Bob``; nothing where the quorum takes anybody. ``plain``: there too, once somebody has
+    answered."""
+    if not view.open or view.suspension.clocks.settles_at is not None:
+        return ""
+    if not (_nested(view) or (plain and view.decisions)):
         return ""
     names = listed(seats(view, present(view, view.waiting_for), groups), "or")
     return f", waiting for {clip(names, _PEOPLE)}" if names else ""
@@ -137,6 +168,39 @@ def rejections(view: SuspensionView) -> str | None:
         return None
     said = sum(one.verdict is Verdict.REJECT for one in view.decisions)
     return f"{said} of {wait.reject_after} rejections" if said else None
+
+
+def until(view: SuspensionView) -> str | None:
+    """How long an open suspension waits, as its clocks stand: ``until ...``, or that they do not run. None: for ever."""
+    suspension = view.suspension
+    if suspension.clocks.settles_at is not None:
+        return f"takes effect at {exactly(suspension.clocks.settles_at)}"
+    if suspension.clocks.stopped_at is not None:
+        return "clock stopped by a question"
+    return f"until {moment(suspension.due)}" if suspension.due is not None else None
+
+
+def risk(view: SuspensionView) -> str | None:
+    """``High risk``, with as many squares of its colour; None where the flow does not say."""
+    wait = view.wait
+    return _RISKS.get(wait.risk or "") if isinstance(wait, Approval | Hold) else None
+
+
+def question(view: SuspensionView, asked: Question, limit: int = 300) -> str:
+    """``Bob asks: ...``, and what was answered."""
+    text = f"{who(view.person(asked.person))} {'asks' if asked.open else 'asked'}: {comment(asked.text, limit)}"
+    if asked.answer is not None and asked.answered_by is not None:
+        text += f"\n>{who(view.person(asked.answered_by))}: {comment(asked.answer, limit)}"
+    return text
+
+
+def stand_ins(view: SuspensionView) -> list[str]:
+    """``Bob stands in for Ann``, for each who is asked and has not answered."""
+    return [
+        f"{who(view.person(one.delegate))} stands in for {who(view.person(one.person))}"
+        for one in view.delegations
+        if view.decision_of(one.person) is None
+    ]
 
 
 def option(view: SuspensionView, name: str) -> str:
@@ -169,7 +233,7 @@ def ended(view: SuspensionView, ids: Ids) -> str:
     closing = view.suspension.closing
     assert closing is not None  # asked of closed ones only
     icon, word = _CLOSED[closing.how]
-    by = clip(those(view.person(person) for person in closing.by), _PEOPLE)
+    by = clip(listed([_closer(view, person) for person in closing.by], "and"), _PEOPLE)
     what = f"{icon} *{word}*{chosen(view, closing.option)}{f' by {by}' if by else ''}, {moment(closing.at)}"
     return what + _remark(view.suspension) + _newer_run(view.suspension, ids)
 
@@ -178,14 +242,27 @@ def ended_plainly(view: SuspensionView) -> str:
     """The same without markup, for a notification."""
     closing = view.suspension.closing
     assert closing is not None  # asked of closed ones only
-    by = clip(", ".join(view.person(person).name for person in closing.by[:PEOPLE]), _PEOPLE)
+    by = clip(", ".join(_closer(view, person, plainly=True) for person in closing.by[:PEOPLE]), _PEOPLE)
     return f"{_CLOSED[closing.how][1]}{f' by {by}' if by else ''}"
+
+
+def _closer(view: SuspensionView, person: PersonId, *, plainly: bool = False) -> str:
+    """One of those who have closed it; with their decision, who gave that."""
+    decision = view.decision_of(person)
+    if decision is not None and decision.by is not None:
+        return gave_plainly(view, decision) if plainly else gave(view, decision)
+    return view.person(person).name if plainly else who(view.person(person))
 
 
 def said(view: SuspensionView, decision: Decision) -> str:
     """``approved (Staging) in advance``."""
     early = " in advance, without having seen this" if decision.unseen else ""
     return f"{DONE[decision.verdict]}{chosen(view, decision.option)}{early}"
+
+
+def anew(run: RunId, ids: Ids) -> str:
+    """Of what has ended: that it was asked for anew, and where."""
+    return f":arrows_counterclockwise: Asked for anew: <{ids.run_url(run)}|{ids.run(run)}>"
 
 
 def comment(text: str, limit: int = 500) -> str:

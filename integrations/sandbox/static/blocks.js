@@ -5,7 +5,7 @@ import { mrkdwn, richText, textNodes } from "./text.js";
 
 /**
  * Blocks as nodes. `place` is where they stand: {names, values, errors, typed, click(block, element, value),
- * select(block, element, value)}; `place.fields`, if there is one, collects the input blocks' controls by block id.
+ * select(block, element, value), suggest(block, element, query)}; `place.fields`, if there is one, collects the input blocks' controls by block id.
  */
 export function blockNodes(blocks, place) {
   return blocks.map((block) => {
@@ -27,8 +27,19 @@ const BLOCKS = {
   image: (block) => el("div", { class: "block" }, picture(block)),
   rich_text: (block, { names }) => el("div", { class: "block" }, richText(block.elements, names)),
   markdown: (block, { names }) => el("div", { class: "block" }, mrkdwn(markdown(block.text), names)),
+  table,
   input,
 };
+
+function table(block, { names }) {
+  const look = (index) => `align-${block.column_settings?.[index]?.align ?? "left"}${block.column_settings?.[index]?.is_wrapped ? "" : " unwrapped"}`;
+  const cell = (tag) => (each, index) =>
+    el(tag, { class: look(index) }, each.type === "rich_text" ? richText(each.elements, names) : each.text);
+  const [head, ...rows] = block.rows;
+  return el("div", { class: "block table" }, el("table", {},
+    el("thead", {}, el("tr", {}, head.map(cell("th")))),
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map(cell("td")))))));
+}
 
 function section(block, place) {
   const body = el(
@@ -53,6 +64,7 @@ function input(block, place) {
     given: typed === undefined ? held(element, state) : typed,
     names: place.names,
     changed: block.dispatch_action ? (value) => place.select(block, element, value) : null,
+    suggest: (query) => place.suggest(block, element, query),
   });
   place.fields?.set(block.block_id, made);
   made.node.classList.add("block");
@@ -80,7 +92,8 @@ function elementNode(block, element, place) {
   const state = place.values?.[block.block_id]?.[element.action_id];
   const naming = { "aria-label": element.placeholder?.text ?? element.action_id };
   const changed = (value) => asked(element, () => place.select(block, element, value));
-  return control(element, held(element, state), { names: place.names, naming, changed }).node;
+  const suggest = (query) => place.suggest(block, element, query);
+  return control(element, held(element, state), { names: place.names, naming, changed, suggest }).node;
 }
 
 function button(block, element, place) {

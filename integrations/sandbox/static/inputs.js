@@ -1,6 +1,6 @@
 // What can be filled in: Block Kit's input elements as the browser's own controls.
 import { el, newId } from "./dom.js";
-import { textNodes } from "./text.js";
+import { partsOf, textNodes } from "./text.js";
 
 const TYPED = { plain_text_input: "text", number_input: "text", email_text_input: "email", url_text_input: "url" };
 const PICKED = { datepicker: "date", timepicker: "time", datetimepicker: "datetime-local" };
@@ -11,13 +11,13 @@ const PICKED = { datepicker: "date", timepicker: "time", datetimepicker: "dateti
  *
  * `given` is what it starts with, in the same form. `naming` are the aria attributes of whatever it is called by.
  */
-export function control(element, given, { names, naming = {}, changed = null }) {
+export function control(element, given, { names, naming = {}, changed = null, suggest = null }) {
   const make = TYPED[element.type] ? typed : PICKED[element.type] ? picked : CHOICES[element.type];
   if (!make) {
     const node = el("p", { class: "unknown" }, `This page cannot show a ${element.type}.`);
     return { node, read: () => null, focus: () => {} };
   }
-  const made = make(element, given, { names, naming });
+  const made = make(element, given, { names, naming, suggest });
   if (changed) made.node.addEventListener("change", () => changed(made.read()));
   return made;
 }
@@ -26,6 +26,7 @@ export function control(element, given, { names, naming = {}, changed = null }) 
 export function held(element, state) {
   const values = (options) => (options ?? []).map((option) => option.value);
   switch (element.type) {
+    case "external_select": return (state ? state.selected_option : element.initial_option) ?? null;
     case "static_select":
     case "radio_buttons": return (state ? state.selected_option : element.initial_option)?.value ?? null;
     case "multi_static_select":
@@ -36,7 +37,9 @@ export function held(element, state) {
     case "users_select": return (state ? state.selected_user : element.initial_user) ?? null;
     case "multi_users_select": return (state ? state.selected_users : element.initial_users) ?? [];
     case "conversations_select": return (state ? state.selected_conversation : element.initial_conversation) ?? null;
+    case "multi_conversations_select": return (state ? state.selected_conversations : element.initial_conversations) ?? [];
     case "channels_select": return (state ? state.selected_channel : element.initial_channel) ?? null;
+    case "multi_channels_select": return (state ? state.selected_channels : element.initial_channels) ?? [];
     default: return (state ? state.value : element.initial_value) ?? null;
   }
 }
@@ -64,20 +67,54 @@ function picked(element, given, { naming }) {
   const node = el("input", { class: "field short", type: PICKED[element.type], ...naming });
   const instant = element.type === "datetimepicker";
   node.value = given === null || given === undefined ? "" : instant ? localText(given) : given;
-  const read = () => (!node.value ? null : instant ? Math.floor(new Date(node.value).getTime() / 1000) : node.value);
+  const read = () => (!node.value ? null : instant ? instantOf(node.value) : node.value);
   return { node, read, focus: () => node.focus() };
 }
 
 /** Seconds since 1970 as `datetime-local` writes them, in the reader's own time zone. */
 function localText(seconds) {
-  const date = new Date(seconds * 1000);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  const { year, month, day, hour, minute } = partsOf(new Date(seconds * 1000));
+  const [wide, ...rest] = [year, month, day, hour, minute].map((part) => String(part).padStart(2, "0"));
+  return `${wide.padStart(4, "0")}-${rest[0]}-${rest[1]}T${rest[2]}:${rest[3]}`;
+}
+
+/** The other way round. Twice, because the offset may be another one at the moment that the first guess hits. */
+function instantOf(text) {
+  const wanted = Date.parse(`${text}Z`);
+  const shown = (at) => {
+    const { year, month, day, hour, minute } = partsOf(new Date(at));
+    return Date.UTC(year, month - 1, day, hour, minute);
+  };
+  const guess = wanted - (shown(wanted) - wanted);
+  return Math.floor((guess - (shown(guess) - wanted)) / 1000);
+}
+
+/** A menu whose options the bot offers while one types. */
+function searched(element, given, { naming, suggest }) {
+  const id = newId("offers");
+  const offers = el("datalist", { id });
+  const node = el("input", { class: "field", type: "text", list: id, autocomplete: "off", placeholder: element.placeholder?.text, ...naming });
+  let known = given ? [given] : [];
+  node.value = given?.text.text ?? "";
+  const load = async () => {
+    if (!suggest || node.value.length < (element.min_query_length ?? 3)) return;
+    const answer = await suggest(node.value);
+    known = answer.options ?? [];
+    offers.replaceChildren(...known.map((each) => el("option", { value: each.text.text })));
+  };
+  node.addEventListener("input", load);
+  node.addEventListener("focus", load);
+  const read = () => known.find((each) => each.text.text === node.value) ?? null;
+  return { node: el("div", {}, node, offers), read, focus: () => node.focus() };
 }
 
 const CHOICES = {
   static_select: (element, given, how) => menu(element, given, how, grouped(element)),
   users_select: (element, given, how) => menu(element, given, how, [{ options: users(how.names) }]),
   channels_select: (element, given, how) => menu(element, given, how, [{ options: channels(how.names) }]),
+  external_select: searched,
+  multi_channels_select: (element, given, how) => ticks("checkbox", channels(how.names), given ?? [], how, "boxed"),
+  multi_conversations_select: (element, given, how) => ticks("checkbox", channels(how.names), given ?? [], how, "boxed"),
   conversations_select: (element, given, how) => menu(element, given, how, [{ options: channels(how.names) }]),
   radio_buttons: (element, given, how) => ticks("radio", element.options, given === null ? [] : [given], how),
   checkboxes: (element, given, how) => ticks("checkbox", element.options, given ?? [], how),
@@ -125,7 +162,7 @@ function ticks(type, options, given, { names, naming }, look = "") {
 }
 
 /** A label, a control, its hint and its error, for a modal's input block or a flow's input. */
-export function question({ label, hint, optional, error, element, given, names, changed }) {
+export function question({ label, hint, optional, error, element, given, names, changed, suggest }) {
   const id = newId("input");
   const error_id = `${id}-error`;
   const hint_id = `${id}-hint`;
@@ -137,7 +174,7 @@ export function question({ label, hint, optional, error, element, given, names, 
     "aria-invalid": error ? "true" : null,
     "aria-required": !optional && !many ? "true" : null,
   };
-  const made = control(element, given, { names, naming, changed });
+  const made = control(element, given, { names, naming, changed, suggest });
   const title = [label, optional && el("span", { class: "optional" }, " (optional)")];
   const node = el(
     "div",

@@ -55,7 +55,8 @@ export class Modal {
     const view = this.#view;
     const use = (name) => (block, element, value) =>
       act(name, { person, view: view.id, block_id: block.block_id, action_id: element.action_id, value: value ?? null, values: this.#typed() });
-    const place = { names, values: view.values, errors: this.#errors, typed, fields: new Map(), click: use("click"), select: use("select") };
+    const suggest = (block, element, query) => act("suggest", { person, view: view.id, action_id: element.action_id, query });
+    const place = { names, values: view.values, errors: this.#errors, typed, fields: new Map(), click: use("click"), select: use("select"), suggest };
     const close = (everything) => () => this.#leave(person, everything);
     const submit = view.submit && el("button", { type: "submit", class: "button primary" }, view.submit.text);
     const form = el(

@@ -9,7 +9,9 @@ const EMOJI = {
   double_vertical_bar: "⏸️", arrow_forward: "▶️", large_green_circle: "🟢", red_circle: "🔴", white_circle: "⚪",
   information_source: "ℹ️", question: "❓", heavy_minus_sign: "➖", raised_hand: "✋", ballot_box_with_check: "☑️",
   gear: "⚙️", mag: "🔍", fast_forward: "⏩", arrow_down: "⬇️", wastebasket: "🗑️", arrows_counterclockwise: "🔄",
-  incoming_envelope: "📨",
+  incoming_envelope: "📨", large_red_square: "🟥", large_yellow_square: "🟨", large_green_square: "🟩", arrow_up: "⬆️",
+  speech_balloon: "💬", rotating_light: "🚨", zzz: "💤", handshake: "🤝",
+  arrow_right: "➡️", checkered_flag: "🏁", leftwards_arrow_with_hook: "↩️",
 };
 const TOKEN = /<([^<>\n]+)>/;
 const BARE = /\bhttps?:\/\/[^\s<>]*[^\s<>.,;:!?)\]'"]/;
@@ -148,16 +150,40 @@ export function moment(seconds, format, fallback, link, names) {
   return wrapped instanceof Element ? wrapped : node;
 }
 
-const by = (options) => (date) => new Intl.DateTimeFormat("en-US", options).format(date);
+let reader; // the reader's time zone; the browser's own where it is not set
+
+/** The time zone that moments are shown in. */
+export const zone = () => reader;
+
+/** From now on the reader is in this time zone; one that the browser does not know leaves it at its own. */
+export function readIn(name) {
+  try {
+    new Intl.DateTimeFormat("en-US", { timeZone: name });
+    reader = name;
+  } catch {
+    reader = undefined;
+  }
+}
+
+const formatted = (locale, options) => (date) => new Intl.DateTimeFormat(locale, { timeZone: reader, ...options }).format(date);
+const by = (options) => formatted("en-US", options);
+
+/** Year, month, day, hour, minute and second of a moment, as the reader's clock has them. */
+export function partsOf(date) {
+  const all = { year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric", hourCycle: "h23" };
+  const parts = new Intl.DateTimeFormat("en-US", { timeZone: reader, ...all }).formatToParts(date);
+  return Object.fromEntries(parts.filter((part) => part.type in all).map((part) => [part.type, Number(part.value)]));
+}
+
 const ordinal = (day) => `${day}${{ 1: "st", 2: "nd", 3: "rd" }[day % 10 === day % 100 || day > 20 ? day % 10 : 0] ?? "th"}`;
-const long = (date) => `${by({ month: "long" })(date)} ${ordinal(date.getDate())}, ${date.getFullYear()}`;
+const long = (date) => `${by({ month: "long" })(date)} ${ordinal(partsOf(date).day)}, ${partsOf(date).year}`;
 const short = by({ month: "short", day: "numeric", year: "numeric" });
 const weekday = (date) => `${by({ weekday: "long" })(date)}, ${long(date)}`;
 
 function pretty(format) {
   return (date) => {
-    const day = (moment) => Math.round(Date.UTC(moment.getFullYear(), moment.getMonth(), moment.getDate()) / 86400000);
-    return { "-1": "yesterday", 0: "today", 1: "tomorrow" }[day(date) - day(new Date())] ?? format(date);
+    const number = ({ year, month, day }) => Math.round(Date.UTC(year, month - 1, day) / 86400000);
+    return { "-1": "yesterday", 0: "today", 1: "tomorrow" }[number(partsOf(date)) - number(partsOf(new Date()))] ?? format(date);
   };
 }
 
@@ -169,10 +195,13 @@ function ago(date) {
   return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.round(seconds / size), unit);
 }
 
-export const clock = (date) => new Intl.DateTimeFormat(navigator.language, { hour: "numeric", minute: "2-digit" }).format(date);
+export const clock = (date) => formatted(navigator.language, { hour: "numeric", minute: "2-digit" })(date);
+
+/** Day, time and time zone, for whoever wants to know exactly. */
+export const exactly = (date) => formatted(navigator.language, { dateStyle: "full", timeStyle: "long" })(date);
 
 const DATES = {
-  date_num: (date) => [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0")).join("-"),
+  date_num: (date) => [partsOf(date).year, partsOf(date).month, partsOf(date).day].map((part) => String(part).padStart(2, "0")).join("-"),
   date: long,
   date_pretty: pretty(long),
   date_short: short,
@@ -180,7 +209,7 @@ const DATES = {
   date_long: weekday,
   date_long_pretty: pretty(weekday),
   time: clock,
-  time_secs: (date) => new Intl.DateTimeFormat(navigator.language, { timeStyle: "medium" }).format(date),
+  time_secs: (date) => formatted(navigator.language, { timeStyle: "medium" })(date),
   ago,
 };
 

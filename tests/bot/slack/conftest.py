@@ -14,11 +14,20 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.installations.keeper import Installations
 from bot.links import PageLinks
 from bot.messenger import Messages
 from bot.people import People
+from bot.reconciler.bad_days import BadDays
+from bot.reconciler.passes import Reconciler
 from bot.slack.app import SlackDoor
 from bot.slack.cards import Cards
+from bot.slack.commands import Digests
+from bot.slack.homes import Homes
+from bot.slack.notes import Notes
+from bot.slack.requests import Requests
+from bot.trouble_notes import TroubleNotes
+from bot.workspaces import Workspaces
 from flows.definition import Flow
 from flows.engine import Engine
 from flows.functions import Functions
@@ -35,6 +44,7 @@ from flows.views import SuspensionView
 from integrations.sandbox import Human, Sandbox
 from integrations.slack.client import SlackClient
 from integrations.slack.directory import SlackDirectory
+from integrations.slack.pacing import Pacer
 
 KEYS = ["a key that is long enough for a test"]
 PUBLIC_URL = "https://signoff.example.com"
@@ -48,6 +58,8 @@ class Bot:
         self.clock = clock
         self.admins: list[str] = []
         self.socket_mode = False
+        self.digests: Callable[[SqliteStore], Digests] | None = None
+        self.admin_channel: str | None = None
         self.token = sandbox.bot_token
         self.actions: dict[str, Any] = {}
         self._database = database
@@ -59,35 +71,65 @@ class Bot:
     runner: Runner
     door: SlackDoor
     client: SlackClient
+    workspaces: Workspaces
     directory: SlackDirectory
     cards: Cards
+    requests: Requests
+    notes: Notes
+    reconciler: Reconciler
     links: PageLinks
     performer: RecordingPerformer
 
     async def start(self) -> None:
         sandbox, clock = self.sandbox, self.clock
         self.store = await SqliteStore.open(self._database, clock=clock, public_url=PUBLIC_URL)
-        self.client = SlackClient(self.token, base_url=sandbox.slack_url, timeout=5)
+        self.client = SlackClient(self.token, base_url=sandbox.slack_url, timeout=5, pacer=Pacer(clock))
         self.directory = directory = SlackDirectory(
             self.client, team_id=sandbox.workspace.id, now=clock.now, monotonic=clock.monotonic
         )
-        self.people = People(self.store, clock, slack=directory, admins=self.admins)
+        self.workspaces = Workspaces.of(self.client, directory)
+        self.people = People(self.store, clock, slack=self.workspaces, admins=self.admins)
         await self.people.load_admins()
         vault = Vault(KEYS)
         self.engine = Engine(self.store, self.people, vault, clock)
         await self.engine.use(self._flows)
         self.links = PageLinks(Keyring(KEYS), clock, PUBLIC_URL)
-        self.cards = Cards(self.client, self.links, self.store.ids, clock, self.engine.cards, directory.group_ids)
+        self.cards = Cards(self.workspaces, self.links, self.store.ids, clock, self.engine.cards)
+        self.requests = Requests(self.workspaces, self.cards, self.links, self.store.ids, clock, self.engine.cards)
+        self.notes = Notes(
+            self.workspaces,
+            self.cards,
+            self.links,
+            self.store.ids,
+            clock,
+            self.engine.cards,
+            self.engine.check_may_decide,
+        )
+        messages = Messages(
+            cards=self.cards,
+            requests=self.requests,
+            post=None,
+            digests=None,
+            notes=self.notes,
+            admin_channel=self.admin_channel,
+        )
+        trouble = TroubleNotes(self.store, self.people, self.workspaces, clock, admin_channel=self.admin_channel)
+        bad_days = BadDays(messages, self.store, self.engine, self.people, self.workspaces, trouble, clock, mails=False)
+        self.reconciler = Reconciler(self.store, self.engine, self.workspaces, self.cards, bad_days, trouble, clock)
         self.door = SlackDoor(
+            reconciler=self.reconciler,
             engine=self.engine,
             people=self.people,
-            client=self.client,
+            workspaces=self.workspaces,
             cards=self.cards,
             links=self.links,
             clock=clock,
             signing_secret=None if self.socket_mode else sandbox.signing_secret,
-            directory=directory,
+            homes=Homes(self.store),
+            digests=self.digests(self.store) if self.digests is not None else None,
+            installations=Installations(self.store, vault, clock, self.workspaces, connect=SlackClient),
         )
+        self.store.on_change(self.door.changed)
         self.performer = RecordingPerformer(self.actions, Functions(), vault, self.store.ids)
         self.performer.addresses = TestAddresses(self.store.ids)
         self.performer.sessions = Sessions(self.engine, self.people, self.performer.addresses)
@@ -95,7 +137,7 @@ class Bot:
             self.store,
             directory=self.people,
             performer=self.performer,
-            messenger=Messages(cards=self.cards, mailer=None, links=self.links, public_url=PUBLIC_URL),
+            messenger=bad_days,
             clock=clock,
         )
         self.runner.start()
@@ -108,7 +150,7 @@ class Bot:
     async def stop(self) -> None:
         self.sandbox.events_url = None
         await self._server.close()
-        await self.door.drain(timedelta(seconds=2))
+        await self.door.stop(timedelta(seconds=2))
         await self.runner.drain(timedelta(seconds=2))
         await self.client.close()
         await self.store.close()
@@ -168,9 +210,16 @@ async def start_bot(sandbox: Sandbox, clock: FakeClock, tmp_path: Path) -> Async
     """Starts a bot that knows these flows; it is stopped in the end."""
     bots: list[Bot] = []
 
-    async def start(*flows: Flow, admins: Iterable[str] = (), token: str | None = None, **actions: Any) -> Bot:
+    async def start(
+        *flows: Flow,
+        admins: Iterable[str] = (),
+        token: str | None = None,
+        admin_channel: str | None = None,
+        **actions: Any,
+    ) -> Bot:
         bot = Bot(sandbox, clock, tmp_path / "signoff.db", flows)
         bot.admins = list(admins)
+        bot.admin_channel = admin_channel
         bot.token = token or sandbox.bot_token
         bot.actions = actions
         await bot.start()

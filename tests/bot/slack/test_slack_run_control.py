@@ -326,6 +326,6 @@ async def test_help_names_every_word(sandbox, start_bot, cast):
     usage = (await typed(sandbox, ann, "help")).shown_text()
     near = (await typed(sandbox, ann, "canel run_1")).shown_text()
 
-    for name in ("all", "run", "run FLOW", "show RUN", "pause RUN", "resume RUN", "cancel RUN", "help"):
+    for name in ("all", "run", "run FLOW", "show RUN", "pause RUN", "resume ID", "cancel RUN", "history RUN", "help"):
         assert f"`/approvals {name}`" in usage
     assert "Did you mean `/approvals cancel`?" in near

@@ -110,7 +110,8 @@ async def test_who_may_veto_is_said_and_several_rejections_are_counted(sandbox, 
     await bot.settled()
 
     assert told.buttons() == ["Take back"]
-    assert "*0 of 3 approvals*  ·  1 of 2 rejections" in shown
+    assert "*0 of 3 approvals*, waiting for" in shown
+    assert "  ·  1 of 2 rejections" in shown
     assert await bot.status(run) == "rejected"
     assert f"*Rejected* by <@{eve.id}>" in dan.now(card).shown_text()
 
@@ -170,7 +171,7 @@ async def test_W9_a_decision_that_was_given_in_advance_says_so(start_bot, cast):
     person = await bot.people.by_email(bob.email)
     await bot.engine.decide_early(run.id, person.id, Verdict.APPROVE, door=Door.PAGE)
 
-    await ann.click(await ann.sees("Begin?"), "Resume")
+    await ann.click(await ann.sees("Can resume this"), "Resume")
     await bot.settled()
     card = await bob.sees("Ship it?")
     await cat.click(card, "Approve")
@@ -192,7 +193,7 @@ async def test_W9_what_was_approved_in_advance_alone_says_so_when_it_is_over(sta
     person = await bot.people.by_email(bob.email)
     await bot.engine.decide_early(run.id, person.id, Verdict.APPROVE, door=Door.PAGE)
 
-    await ann.click(await ann.sees("Begin?"), "Resume")
+    await ann.click(await ann.sees("Can resume this"), "Resume")
     await bot.settled()
 
     assert await bot.status(run) == "succeeded"

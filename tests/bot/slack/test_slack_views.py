@@ -20,7 +20,7 @@ from bot.slack.views.card import card
 from bot.slack.views.ending import ending
 from bot.slack.views.help import help_
 from bot.slack.views.modal import Origin, notice
-from bot.slack.views.pending import ITEMS, Item, Listing, home, pending
+from bot.slack.views.pending import ITEMS, Item, Listing, pending
 from bot.slack.views.reject_modal import reject_modal
 from bot.slack.views.run_modal import Start, run_modal
 from bot.slack.views.show import show
@@ -114,6 +114,20 @@ def context(text: str) -> dict[str, Any]:
 DUE = "<!date^1767787200^{date_short_pretty} {time}|2026-01-07 12:00 UTC>"
 ONE = "<!date^1767618000^{date_short_pretty} {time}|2026-01-05 13:00 UTC>"
 VALUE = f"{IDS.suspension(7, 1)}:{DIGEST.hex()}"
+MENU = {
+    "type": "overflow",
+    "action_id": "more",
+    "options": [
+        {"text": {"type": "plain_text", "text": title, "emoji": False}, "value": f"{what}:{VALUE}"}
+        for what, title in (
+            ("explain", "Explain"),
+            ("ask", "Ask a question"),
+            ("snooze", "Remind me later"),
+            ("reassign", "Ask somebody else"),
+            ("break_glass", "Let it go on undecided"),
+        )
+    ],
+}
 
 
 def fits(blocks: list[dict[str, Any]]) -> None:
@@ -148,6 +162,7 @@ def test_an_open_card_says_what_is_asked_by_whom_until_when_and_who_may_decide()
                     "style": "primary",
                 },
                 {"type": "button", "action_id": "reject", "text": plain("Reject"), "value": VALUE, "style": "danger"},
+                MENU,
             ],
         },
     ]
@@ -213,7 +228,7 @@ def test_each_way_of_ending_is_told_apart(how, by, ending, text):
 def test_a_hold_shows_resume_and_no_count():
     shown = card(a_view(Hold(ask="Go on?"), needed=1), IDS)
 
-    assert [element["action_id"] for element in shown.blocks[-1]["elements"]] == ["resume"]
+    assert [element["action_id"] for element in shown.blocks[-1]["elements"]] == ["resume", "more"]
     assert "*waiting to be resumed*" in shown.blocks[2]["elements"][0]["text"]
     fits(shown.blocks)
 
@@ -267,7 +282,7 @@ def test_S6_what_people_wrote_is_inert_on_every_surface():
         card(dropped, IDS),
         pending([Item(view, None)], IDS, Listing.MINE),
         show(run, IDS),
-        ending(run, None),
+        ending(run, run.person(run.run.requester), None),
         startable([started], "/approvals"),
         help_("/approvals", EVIL),
     ]
@@ -368,12 +383,10 @@ def test_R12_the_largest_request_fits_into_a_card_that_says_that_it_is_cut(lette
     assert len(shown.text) <= 4_000
     if letter.strip():
         assert context("_… cut; see the whole_") in shown.blocks
-        assert shown.blocks[-1]["elements"][-1] == {
-            "type": "button",
-            "action_id": "open_whole",
-            "text": plain("Open the whole"),
-            "value": VALUE,
-        }
+        whole = {"type": "button", "action_id": "open_whole", "text": plain("Show all"), "value": VALUE}
+        assert whole in [
+            element for block in shown.blocks if block["type"] == "actions" for element in block["elements"]
+        ]
 
 
 @pytest.mark.parametrize("letter", ["x", "&", "😀"])
@@ -411,13 +424,12 @@ def test_R12_the_largest_request_fits_into_every_modal_list_and_view_of_a_run(le
         approve_modal(view, origin, IDS, note=letter * 100, mine=view.decisions[0]),
         run_modal(flows[0], start, asked=asked, ready=True, note=letter * 1_000),
         cancel_modal(run, Cancelling(7, "C" * 11), IDS),
-        home(listed),
     ):
         assert check_view(view_json) == []
     for shown in (
         listed,
         show(run, IDS),
-        ending(run, "https://example.slack.com"),
+        ending(run, run.person(run.run.requester), "https://example.slack.com"),
         help_("/approvals", letter * 3_000),
         startable(flows, "/approvals"),
     ):
@@ -428,10 +440,10 @@ def test_R12_the_largest_request_fits_into_every_modal_list_and_view_of_a_run(le
 def test_a_cut_card_in_a_direct_message_links_to_its_readers_own_page():
     shown = card(a_view(ask="x" * 5_000), IDS, page=PAGE)
 
-    assert shown.blocks[-1]["elements"][-1] == {
+    assert shown.blocks[-1]["elements"][-2] == {
         "type": "button",
         "action_id": "open_page",
-        "text": plain("Open the whole"),
+        "text": plain("Open the page"),
         "url": PAGE,
     }
 

@@ -18,6 +18,7 @@ from bot.people import People
 from bot.web.bearer import Tokens
 from bot.web.health import store_is_writable
 from bot.web.server import web_app
+from bot.web.verification import Verification
 from flows.definition import Approval, Flow, Hold, Step
 from flows.engine import Engine
 from flows.links import Keyring
@@ -170,6 +171,7 @@ class World:
             tokens=Tokens(self.store, self.people, self.clock),
             clock=self.clock,
             public_url=public_url or self.public_url,
+            verification=Verification(self.store, self.links, self.keyring, self.clock, public_url or self.public_url),
             checks={"store": store_is_writable(self.store), "runner": self.checked},
             routes=routes,
         )

@@ -313,7 +313,7 @@ async def test_what_is_wrong_with_the_flow_is_its_owners_to_know(sender, caplog)
 
 
 async def test_r17_while_the_directory_does_not_answer_the_sender_is_to_come_back(sender, monkeypatch):
-    async def resolve(_handles: object) -> Any:
+    async def resolve(_handles: object, **_: object) -> Any:
         raise TryAgain("Slack does not answer right now. Nothing was recorded; please try again.")
 
     before = await sender.send("seen/body", b"0")

@@ -145,6 +145,7 @@ async def test_the_document_is_served_to_whoever_asks_and_names_the_server(world
 async def test_S10_every_operation_takes_the_scope_that_the_document_says(world):
     scopes = {"start", "read", "decide", "links", "admin"}
     ids = {"flow": "alone", "run": "run_0000000000000", "approval": "sus_0000000000000", "effect": "eff_0000000000000"}
+    ids["delegation"] = "del_0000000000000"
     asked = 0
 
     for (method, path), operation in OPERATIONS.items():
@@ -189,6 +190,16 @@ async def test_every_answer_of_a_walk_is_as_the_document_says(world):
     await walk("GET", "flows", req)
     await walk("GET", "flows", None)
 
+    # Who answers for whom.
+    days = {"starts": "2026-01-05", "until": "2026-01-09"}
+    made = await walk("POST", "delegations", bob, {"delegate": "root@example.com", **days})
+    await walk("POST", "delegations", bob, {"delegate": "bob@example.com", **days})
+    await walk("POST", "delegations", bob, {"delegate": "@nobody", "starts": "soon", "until": "2026-01-09"})
+    assert (await walk("GET", "delegations", bob))["items"] == [made]
+    await walk("GET", "delegations?person=bob@example.com", ann)
+    await walk("DELETE", f"delegations/{made['id']}", ann)
+    await walk("DELETE", f"delegations/{made['id']}", bob)
+
     # A run with options, from its start to its end.
     run = await walk("POST", "flows/asked/runs", req, {"inputs": {}}, Idempotency_Key="k")
     await walk("POST", "flows/asked/runs", req, {"inputs": {}}, Idempotency_Key="k")
@@ -214,6 +225,22 @@ async def test_every_answer_of_a_walk_is_as_the_document_says(world):
     await walk("POST", f"runs/{run['id']}/links", root, {"person": "ann@example.com", "whole_run": True})
     await walk("POST", f"runs/{run['id']}/links", root, {"person": "req@example.com", "step": "gate"})
     await walk("POST", f"runs/{run['id']}/links", root, {"person": "ann@example.com", "step": "gaet"})
+    for who, verb, body in (
+        (ann, "questions", {"text": "Which half?"}),
+        (req, "answer", {"text": "The first."}),
+        (req, "answer", {"text": "The first."}),
+        (req, "nudge", None),
+        (req, "nudge", None),
+        (ann, "nudge", None),
+        (bob, "snooze", {"until": "2026-01-06T09:00:00Z"}),
+        (bob, "snooze", {"until": "tomorrow"}),
+        (bob, "reassign", {"to": "req@example.com"}),
+        (bob, "reassign", {"to": "root@example.com", "reason": "On leave"}),
+        (root, "reassign", {"to": "bob@example.com"}),
+    ):
+        await walk("POST", f"approvals/{gate['id']}/{verb}", who, body)
+    asked = await walk("GET", f"approvals/{gate['id']}", ann)
+    assert [(one["text"], one["answer"]) for one in asked["questions"]] == [("Which half?", "The first.")]
     await walk("POST", f"runs/{run['id']}/pause", req)
     await walk("POST", f"runs/{run['id']}/pause", req)
     paused = await walk("GET", f"runs/{run['id']}", req)
@@ -252,6 +279,10 @@ async def test_every_answer_of_a_walk_is_as_the_document_says(world):
     # Cancelled, expired, unknown.
     other = await walk("POST", "flows/asked/runs", req, {})
     await walk("POST", f"runs/{other['id']}/cancel", req, {"reason": "not needed"})
+    anew = await walk("POST", "flows/asked/runs", req, {"resubmits": other["id"]})
+    assert (await walk("GET", f"runs/{other['id']}", req))["resubmitted"] == anew["id"]
+    await walk("POST", "flows/asked/runs", req, {"resubmits": anew["id"]})
+    await walk("POST", "flows/asked/runs", req, {"resubmits": "run_x"})
     late = await walk("POST", "flows/asked/runs", req, {})
     world.clock.advance("8d")
     await walk(
@@ -259,6 +290,14 @@ async def test_every_answer_of_a_walk_is_as_the_document_says(world):
     )
     await walk("GET", "runs/run_x", req)
     await walk("GET", "runs/run_x", "sgn_x")
+    # Who is who; the last thing that is done to these two.
+    await walk("GET", "people?handle=ann@example.com", req)
+    await walk("GET", "people?handle=nobody@example.com", root)
+    known = await walk("GET", "people?handle=ann@example.com", root)
+    assert known["handles"] == ["ann@example.com"]
+    await walk("POST", "people/merge", root, {"keep": "ann@example.com", "gone": "ann@example.com"})
+    merged = await walk("POST", "people/merge", root, {"keep": "ann@example.com", "gone": "bob@example.com"})
+    assert merged["handles"] == ["ann@example.com", "bob@example.com"]
     await walk("GET", "effects", req)
 
     # What only a person can help.

@@ -76,6 +76,9 @@ NO_BUTTON = "Only what can be chosen is offered."
 NO_MATTER = at(f"{SLACK} {PAGES}", Cell(Told.COUNTED, "Tokens play no part here."))
 HIDDEN = at(PROGRAMS, Cell(Told.HIDDEN, "Whoever was not asked cannot tell it from what does not exist."))
 LEFT = at(f"{PAGES} {PROGRAMS}", Cell(Told.LEFT, "A link or a token is worth nothing once its person has left Slack."))
+LEFT_SLACK = at(
+    "button modal", Cell(Told.LEFT, "Slack lets nobody in who was deactivated, and Signoff counts nobody either.")
+)
 OWN_EARLY = at("early", Cell(Told.OWN_EARLY))
 NOT_GOING = at("early", Cell(Told.NOT_GOING_TO_BE_ASKED, "The link leads to no approval that is theirs."))
 NOT_BEFOREHAND = at(
@@ -91,7 +94,6 @@ KEPT_FOR_A_FUNCTION = at(
 JUST_THAT = "The command shows what is asked now, and decides about just that."
 NOT_SHOWN = "Several are decided as they stand, and the ledger says that none was shown."
 OUTSIDE = NOT_LISTED | HIDDEN | NOT_GOING
-NOT_AT_HOME = at("home", Cannot("The home tab has what one has still to decide; `/approvals all` has the rest."))
 RESUME = Say("resume")
 FILLED_IN = {"code": "ABC", "word": "ok"}
 WITHDRAW = Say("withdraw")
@@ -147,7 +149,6 @@ ALLOWED = (
         Told.TAKEN_BACK,
         say=WITHDRAW,
         before=everywhere("bob", "approve"),
-        cells=NOT_AT_HOME,
     ),
     Case(
         "form",
@@ -409,7 +410,7 @@ FORBIDDEN = (
             who="zoe",
             approvers=GROUP,
             first=zoe_is(sort),
-            cells=NOT_LISTED | HIDDEN | (LEFT if sort == "deactivated" else {}),
+            cells=NOT_LISTED | HIDDEN | (LEFT | LEFT_SLACK if sort == "deactivated" else {}),
         )
         for sort, words in (
             ("guest", "a guest"),
@@ -512,7 +513,6 @@ FORBIDDEN = (
         say=WITHDRAW,
         before=everywhere("bob", "approve"),
         then=everywhere("cat", "approve"),
-        cells=NOT_AT_HOME,
     ),
     Case(
         "stale",

@@ -151,7 +151,9 @@ async def zoe_has_left(bot, runs):
     await bot.person("zoe")  # who was known here before
 
 
-LEFT = at("api cli", Cell(Told.LEFT, "A link or a token is worth nothing once its person has left Slack."))
+LEFT = at(
+    "slack api cli", Cell(Told.LEFT, "An account, a link or a token is worth nothing once its person has left Slack.")
+)
 NOT_AS_ADMIN = at(
     "action", Cell(Told.NOT_TO_START, "A flow acts for whoever started it, and not with an admin's rights.")
 )

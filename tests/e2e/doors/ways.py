@@ -125,14 +125,25 @@ class SlackHome(Door):
     name, title, recorded = "home", "Slack: home tab", Recorded.SLACK
 
     async def look(self, bot, run, who, say):
-        await bot.human(who).open_home()
+        human = bot.human(who)
+        await human.open_home()
         await bot.app._door.drain()
-        return bot.human(who).home
+        # What one has decided stands further down, and can be taken back there; some of it on further pages.
+        row, of = ("done", "decided") if say.verdict == "withdraw" else ("mine", "waiting")
+        there = f"{row}:{bot.approval_id(run)}"
+        while not any(block["block_id"] == there for block in human.home.blocks):
+            try:
+                await human.click(human.home, f"home_page:{of}:next")
+            except NotPossible:
+                break  # said when it is pressed
+            await bot.app._door.drain()
+        return human.home
 
     async def act(self, bot, run, who, seen, say):
         human = bot.human(who)
         opened = human.modal
-        await human.click(seen, say.button, block_id=f"mine:{bot.approval_id(run)}")
+        row = "done" if say.verdict == "withdraw" else "mine"
+        await human.click(seen, say.button, block_id=f"{row}:{bot.approval_id(run)}")
         await bot.app._door.drain()
         if human.modal is not opened:
             await human.close()

@@ -1,0 +1,170 @@
+"""What people are told in Slack about a wait besides its card; ``Note`` says what there is.
+
+To somebody who has a card of their own it is a reply below that card; to anybody else a direct message that leads to
+the card, or to their page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bot.links import PageLinks
+from bot.slack.cards import Cards, Places
+from bot.slack.reference import Reference
+from bot.slack.views import notes
+from bot.slack.views.card import Shown
+from bot.workspaces import Workspaces
+from flows.clock import Clock
+from flows.effects import Note
+from flows.errors import FlowError, TryAgain
+from flows.ids import Ids
+from flows.people import Person, PersonId
+from flows.ports import ActionCall
+from flows.run import Question
+from flows.views import SuspensionView
+from integrations.slack.delivery import Message, deliver
+from integrations.slack.failures import SlackError
+
+_AGAIN = (Note.REMINDER, Note.NUDGE, Note.WOKEN)
+_NO_THREAD = frozenset({"message_not_found", "thread_not_found", "invalid_thread_ts"})
+
+MayDecide = Callable[[SuspensionView, PersonId], Awaitable[None]]
+"""Raises a ``Refused`` for somebody who may not answer. ``Engine.check_may_decide`` is one."""
+
+
+class Notes:
+    """Slack's half of ``Messenger.tell``. Every method raises ``SlackError``; the outbox decides what then."""
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        cards: Cards,
+        links: PageLinks,
+        ids: Ids,
+        clock: Clock,
+        places: Places,
+        may_decide: MayDecide,
+    ) -> None:
+        self._workspaces = workspaces
+        self._cards = cards
+        self._links = links
+        self._ids = ids
+        self._clock = clock
+        self._places = places
+        self._may_decide = may_decide
+
+    async def tell(self, view: SuspensionView, note: Note, person: Person, times: int, call: ActionCall) -> None:
+        """Tell ``person``, who has to be in Slack. Nothing, where it is not so any more."""
+        if note in _AGAIN:
+            if await self._still_waits(view, note, person):
+                await self._again(view, note, person, call)
+            return
+        if note is Note.ANSWER:
+            await self._answered(view, person, times, call)
+            return
+        link = await self._link(view, person)
+        shown = await self._shown(view, note, person, times, link)
+        if shown is not None:
+            await self._send(person, shown, None, call)
+
+    async def tell_admins(self, channel: str, view: SuspensionView, note: Note, call: ActionCall) -> None:
+        """Tell the admins in their channel: that somebody let a run go on without a decision."""
+        if note is not Note.DROPPED:
+            return
+        shown = notes.dropped(view, self._ids, link=None)
+        message = Message(shown.text, shown.blocks)
+        await deliver(self._workspaces.client(None), call, [channel], message, now=self._clock.now)
+
+    # -- to who is asked ----------------------------------------------------------------------------------------
+
+    async def _still_waits(self, view: SuspensionView, note: Note, person: Person) -> bool:
+        """Whether they are asked, have not answered, and have not put it off."""
+        clocks = view.suspension.clocks
+        if not view.open or clocks.settles_at is not None:
+            return False
+        if any(person.id in (one.person, one.by) for one in view.decisions):
+            return False
+        until = clocks.snoozed.get(person.id)
+        if note is Note.REMINDER and until is not None and self._clock.now() < until:
+            return False
+        try:
+            await self._may_decide(view, person.id)
+        except TryAgain:
+            return True  # they were asked when this was planned
+        except FlowError:
+            return False
+        return True
+
+    async def _again(self, view: SuspensionView, note: Note, person: Person, call: ActionCall) -> None:
+        own = await self._own_card(view, person)
+        link = await self._link(view, person) if own is None else None
+        reference = Reference.to(view).text(self._ids)
+        shown = notes.reminder(view, note, person, link=link, reference=reference, threaded=own is not None)
+        await self._send(person, shown, own, call)
+
+    async def _answered(self, view: SuspensionView, person: Person, times: int, call: ActionCall) -> None:
+        asked = _question(view, times)
+        if asked is None or asked.answer is None:
+            return
+        own = await self._own_card(view, person)
+        link = await self._link(view, person) if own is None else None
+        shown = notes.answer(view, asked, person, link=link, threaded=own is not None)
+        await self._send(person, shown, own, call)
+
+    # -- to the requester, and whoever is concerned -------------------------------------------------------------
+
+    async def _shown(
+        self, view: SuspensionView, note: Note, person: Person, times: int, link: str | None
+    ) -> Shown | None:
+        match note:
+            case Note.QUESTION:
+                asked = _question(view, times)
+                if asked is None or not asked.open or not view.open:
+                    return None  # answered meanwhile, or decided without
+                return notes.question(view, asked, link=link, reference=Reference.to(view).text(self._ids))
+            case Note.ESCALATED if times <= len(view.suspension.clocks.later):
+                return notes.escalated(
+                    view, times, link=link, groups=await self._cards.groups(view, self._home(person))
+                )
+            case Note.REASSIGNED if view.open:
+                return notes.reassigned(view, link=link, groups=await self._cards.groups(view, self._home(person)))
+            case Note.DROPPED:
+                return notes.dropped(view, self._ids, link=link)
+            case _:
+                return None
+
+    # -- where --------------------------------------------------------------------------------------------------
+
+    async def _send(self, person: Person, shown: Shown, thread_ts: str | None, call: ActionCall) -> None:
+        client = self._workspaces.client(self._home(person))
+        channel = await self._direct(person)
+        message = Message(shown.text, shown.blocks, thread_ts=thread_ts)
+        try:
+            await deliver(client, call, [channel], message, now=self._clock.now)
+        except SlackError as error:
+            if thread_ts is None or error.code not in _NO_THREAD:
+                raise
+            # They have deleted the card, and are told all the same.
+            await deliver(client, call, [channel], replace(message, thread_ts=None), now=self._clock.now)
+
+    async def _own_card(self, view: SuspensionView, person: Person) -> str | None:
+        """The ts of the card that only this person sees."""
+        channel = await self._direct(person)
+        places = await self._places(view.run.id, view.suspension.n)
+        return next((ts for place, ts in places if place == channel), None)
+
+    async def _link(self, view: SuspensionView, person: Person) -> str:
+        return await self._cards.link(view.run.id, view.suspension.n, person) or self._links.url(view, person.id)
+
+    async def _direct(self, person: Person) -> str:
+        if person.slack is None:
+            raise SlackError(f"{person.name} is not in Slack.")
+        return await self._workspaces.client(self._home(person)).open_direct(person.slack.rpartition("/")[2])
+
+    def _home(self, person: Person) -> str | None:
+        return self._workspaces.first_of((person.slack or "").rpartition("/")[0] or None)
+
+
+def _question(view: SuspensionView, place: int) -> Question | None:
+    return next((question for question in view.questions if question.place == place), None)

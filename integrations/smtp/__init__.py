@@ -1,0 +1,1 @@
+"""Mail over SMTP, where it is not Gmail's API."""
