@@ -130,6 +130,7 @@ EXAMPLES = (
     ),
     Example("delegations", "eve", "GET", "delegations", cut=("items",)),
     Example("end delegation", "eve", "DELETE", "delegations/{delegation}", cut=("person", "delegate", "made_by")),
+    Example("find person", "eve", "GET", "people?handle=bob@example.com"),
     Example("pause", "ann", "POST", "runs/{run}/pause", cut=("*",)),
     Example("resume", "ann", "POST", "runs/{run}/resume", cut=("*",)),
     Example("link", "eve", "POST", "runs/{run}/links", {"person": "cat@example.com", "step": "gate"}, cut=("person",)),

@@ -126,6 +126,8 @@ _TAKES = {
     "Step for_each": "text, list, or `{from, to}`",
     "gmail.send to": "text or list of text",
     "gmail.send cc": "text or list of text",
+    "mail.send to": "text or list of text",
+    "mail.send cc": "text or list of text",
     "http.request headers": "mapping of text",
     "http.request query": "mapping",
     "http.request form": "mapping",
@@ -253,6 +255,8 @@ _PARAMS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """What the parameters mean. One that is missing here fails the tests."""
+for _new, _old in (("mail.send", "gmail.send"), ("mail.request_approval", "gmail.request_approval")):
+    _PARAMS[_new] = _PARAMS[_old]  # the same, by whatever mail goes out
 
 
 def actions() -> str:
@@ -482,6 +486,9 @@ _REFERENCES = {
     "Choice": "`{name, label}`",
     "Range": "`{from, to}`",
     "Concurrency": "`{limit, while_waiting}`",
+    "Reminders": "[reminders](#asking-again-and-others)",
+    "Escalation": "[escalation](#asking-again-and-others)",
+    "WorkingHours": "[working hours](#asking-again-and-others)",
     "TimeoutHandler": "[handler](#handlers)",
     "RejectHandler": "[handler](#handlers)",
     "ErrorHandler": "[handler](#handlers)",

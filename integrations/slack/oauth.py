@@ -113,10 +113,11 @@ def _granted(answer: Any) -> Granted:
             code="whole_organisation",
         )
     try:
+        workspace: Mapping[str, Json] = team if isinstance(team, dict) else {}
         lifetime = body.get("expires_in")
         return Granted(
-            team=str(team["id"] if isinstance(team, dict) else _missing("team")),
-            name=str((team or {}).get("name") or team["id"]),
+            team=str(workspace["id"]),
+            name=str(workspace.get("name") or workspace["id"]),
             app=str(body.get("app_id") or ""),
             bot_user=str(body.get("bot_user_id") or ""),
             scopes=frozenset(filter(None, str(body.get("scope") or "").split(","))),
@@ -127,10 +128,6 @@ def _granted(answer: Any) -> Granted:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise lost(_WHAT, "its answer makes no sense", ONCE) from None
-
-
-def _missing(name: str) -> str:
-    raise KeyError(name)
 
 
 def _failure(response: Any) -> SlackError:

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from bot.demo.stage import Stage, stage
 
-_NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",

@@ -41,17 +41,20 @@ from flows.definition import (
     Choice,
     Concurrency,
     ErrorHandler,
+    Escalation,
     Flow,
     FlowTrigger,
     Hold,
     Range,
     RejectHandler,
+    Reminders,
     Repeat,
     Retry,
     ScheduleTrigger,
     Step,
     TimeoutHandler,
     WebhookTrigger,
+    WorkingHours,
 )
 from flows.expressions import Expression, ExpressionError, Template
 from flows.filters import FILTERS, TESTS
@@ -261,6 +264,9 @@ _PARTS = (
     AnyOf,
     AtLeast,
     *_HANDLERS,
+    Reminders,
+    Escalation,
+    WorkingHours,
 )
 _TRIGGERS = (ScheduleTrigger, WebhookTrigger, FlowTrigger)
 
@@ -360,7 +366,7 @@ def test_every_endpoint_has_an_example_or_is_named_beside_one():
     api = Api(nobody, nobody, nobody, nobody)
     routes = {(route.method, re.sub(r"{\w+}", "{}", route.path)) for route in api.routes()}
 
-    assert routes - shapes == {("POST", "/api/v1/effects/{}/retry")}
+    assert routes - shapes == {("POST", "/api/v1/effects/{}/retry"), ("POST", "/api/v1/people/merge")}
 
 
 def test_the_operator_is_told_of_every_path_that_the_proxy_has_to_pass():
