@@ -227,6 +227,7 @@ class App:
                     requests=requests,
                     post=self.mail.post if self.mail.set_up else None,
                     digests=self.mail.digests,
+                    may_decide=self.engine.check_may_decide,
                     notes=self._notes(cards),
                     admin_channel=settings.admin_channel,
                 ),
@@ -324,10 +325,7 @@ class App:
     def _notes(self, cards: Cards | None) -> Notes | None:
         if cards is None:
             return None
-        engine = self.engine
-        return Notes(
-            self.workspaces, cards, self.links, self.store.ids, self._clock, engine.cards, engine.check_may_decide
-        )
+        return Notes(self.workspaces, cards, self.links, self.store.ids, self._clock, self.engine.cards)
 
     def _messenger(self, messages: Messages, cards: Cards | None, mailer: Mailer | None) -> Messenger:
         """The messages, and around them what happens on bad days."""

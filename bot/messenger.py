@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from typing import Protocol
 
 from bot.digests import Digests
@@ -9,7 +11,7 @@ from bot.mail.mailboxes import NoMailbox
 from bot.mail.post import Post
 from flows.definition import SlackPlace, Wait
 from flows.effects import Note
-from flows.errors import UnknownAction
+from flows.errors import FlowError, TryAgain, UnknownAction
 from flows.people import Person, PersonId
 from flows.ports import ActionCall
 from flows.runner import Posted
@@ -37,6 +39,19 @@ class Notes(Protocol):
     async def tell_admins(self, channel: str, view: SuspensionView, note: Note, call: ActionCall) -> None: ...
 
 
+MayDecide = Callable[[SuspensionView, PersonId], Awaitable[None]]
+"""Raises a ``Refused`` for somebody who may not answer. ``Engine.check_may_decide`` is one."""
+
+_AGAIN = frozenset({Note.REMINDER, Note.NUDGE, Note.WOKEN})
+
+
+class _Way(Enum):
+    """How people are told something; the better one first."""
+
+    SLACK = auto()
+    MAIL = auto()
+
+
 class Messages:
     """``flows.runner.Messenger``. What is not set up parks its effect with a hint; the run is intact."""
 
@@ -47,9 +62,11 @@ class Messages:
         requests: Requests | None,
         post: Post | None,
         digests: Digests | None,
+        may_decide: MayDecide,
         notes: Notes | None = None,
         admin_channel: str | None = None,
     ) -> None:
+        self._may_decide = may_decide
         self._notes = notes
         self._admin_channel = admin_channel
         self._cards = cards
@@ -85,14 +102,44 @@ class Messages:
             if self._notes is not None and self._admin_channel is not None:
                 await self._notes.tell_admins(self._admin_channel, view, note, call)
             return
+        if note in _AGAIN and not await self._is_asked(view, person):
+            return
         who = view.person(person)
-        if who.slack is not None and self._notes is not None and _asks_in_slack(view, note):
+        way = self._way(view, note, who)
+        if way is _Way.SLACK and self._notes is not None:
             await self._notes.tell(view, note, who, times, call)
-        elif who.email is not None and self._post is not None and _asks_by_mail(view, note):
+        elif way is _Way.MAIL and self._post is not None:
             # Whoever wanted to be asked at this time is, and not later.
             later = note in (Note.REMINDER, Note.NUDGE) and not call.memo
             if not later or self._digests is None or not await self._digests.take(view, who):
                 await self._post.tell(view, note, who, times, call)
+
+    def _way(self, view: SuspensionView, note: Note, who: Person) -> _Way | None:
+        """How somebody is told: whoever is asked as they were asked, else as they can be reached. Nobody is asked again
+        in a way in which they were not asked."""
+        usable = []
+        if who.slack is not None and self._notes is not None:
+            usable.append(_Way.SLACK)
+        if who.email is not None and self._post is not None:
+            usable.append(_Way.MAIL)
+        asked = _ways_of_asking(view)
+        # Who is not in Slack was mailed instead (``bot.reconciler.bad_days``).
+        as_asked = [way for way in usable if way in asked or (asked and who.slack is None)]
+        if note in _AGAIN:
+            usable = as_asked
+        elif who.id != view.run.requester:
+            usable = as_asked or usable
+        return usable[0] if usable else None
+
+    async def _is_asked(self, view: SuspensionView, person: PersonId) -> bool:
+        """Whether they may still answer: they may have left a group since this was planned."""
+        try:
+            await self._may_decide(view, person)
+        except TryAgain:
+            return True  # they might then
+        except FlowError:
+            return False
+        return True
 
     async def tell_requester(self, view: RunView, call: ActionCall) -> None:
         who = view.person(view.run.requester)
@@ -103,19 +150,12 @@ class Messages:
         # Nobody to tell and no way to: the run shows how it ended, and that is all that can be done.
 
 
-def _asks_in_slack(view: SuspensionView, note: Note) -> bool:
-    """Whether who is reminded was asked in Slack. Anything else is told there to whoever has it."""
-    if note not in (Note.REMINDER, Note.NUDGE, Note.WOKEN):
-        return True
+def _ways_of_asking(view: SuspensionView) -> frozenset[_Way]:
+    """How the flow asks people."""
     wait = view.wait
     via = wait.via if isinstance(wait, Wait) else None
-    return via is None or (via != "none" and any(place == "slack" or isinstance(place, SlackPlace) for place in via))
-
-
-def _asks_by_mail(view: SuspensionView, note: Note) -> bool:
-    """Whether who is reminded, and is not in Slack, was asked by mail. Anything else is mailed to whoever has no Slack."""
-    if note not in (Note.REMINDER, Note.NUDGE, Note.WOKEN):
-        return True
-    wait = view.wait
-    via = wait.via if isinstance(wait, Wait) else None
-    return via is None or (via != "none" and any(place in ("mail", "gmail") for place in via))
+    if via is None:
+        return frozenset(_Way)
+    if via == "none":
+        return frozenset()
+    return frozenset(_Way.SLACK if place == "slack" or isinstance(place, SlackPlace) else _Way.MAIL for place in via)

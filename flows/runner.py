@@ -485,7 +485,9 @@ class Runner:
                 reads.suspension_view(c, plans, leased.run, effect.n, reader=effect.person, now=now),
             )
         )
-        if current is not None and view is not None and note_wanted(view, effect.note, effect.person, effect.times):
+        if current is not None and view is not None and note_wanted(
+            view, effect.note, effect.person, effect.times, now
+        ):
             await self._messenger.tell(view, effect.note, effect.person, effect.times, self._call(current))
         await self._store.settle(leased)
 
@@ -523,6 +525,9 @@ class Runner:
         current, view = await self._store.read(
             lambda c, plans: (outbox.get(c, leased.id), reads.run_view(c, plans, leased.run))
         )
-        if current is not None:
+        if current is None:
+            return
+        # Nobody waits to hear that what they have done by themselves went well.
+        if view.status != Outcome.SUCCEEDED.value or view.others_answered:
             await self._messenger.tell_requester(view, self._call(current))
-            await self._store.settle(leased)
+        await self._store.settle(leased)

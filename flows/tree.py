@@ -613,8 +613,14 @@ def finish(draft: Draft) -> None:
     draft.facts.append(RunEnded(stop.outcome, stop.reason))
     if draft.plan.flow.timeout is not None:
         draft.effects.append(Withdraw())
-    if stop.outcome is not Outcome.SUCCEEDED and draft.run.requester not in stop.by:
+    if draft.run.requester not in stop.by and (stop.outcome is not Outcome.SUCCEEDED or _was_asked_about(draft)):
         draft.effects.append(TellRequester())
+
+
+def _was_asked_about(draft: Draft) -> bool:
+    """Whether the requester may be waiting to hear that it went well: others may have been asked, and they can be told."""
+    who = draft.slice.people.get(draft.run.requester)
+    return draft.newest > 0 and who is not None and who.reachable
 
 
 def stop_run(draft: Draft, stop: Stop, how: Close = Close.CANCELLED, why: str | None = None) -> None:

@@ -112,6 +112,10 @@ class SuspensionView:
         own = next((decision for decision in self.decisions if decision.person == person), None)
         return own or next((decision for decision in self.decisions if decision.by == person), None)
 
+    def question(self, place: int) -> Question | None:
+        """The question at that place in the order of those that were asked."""
+        return next((one for one in self.questions if one.place == place), None)
+
     def _settled_by(self, decision: Decision) -> bool:
         closing = self.suspension.closing
         return closing is None or decision.person in closing.by
@@ -147,6 +151,12 @@ class RunView:
     """The newest run that asks for the same anew, once this one has ended."""
 
     @property
+    def others_answered(self) -> bool:
+        """Whether people other than the requester have decided something in it, or were waited for in vain."""
+        asked = (one.suspension for one in self.suspensions if isinstance(one.wait, Approval | Hold))
+        return any(one.closing is not None and one.closing.by != (self.run.requester,) for one in asked)
+
+    @property
     def status(self) -> str:
         """``running``, ``waiting``, or the outcome."""
         return self.run.ending.outcome.value if self.run.ending else self.run.status.value
@@ -155,18 +165,23 @@ class RunView:
         return self.people.get(person) or Person(person, "somebody")
 
 
-def note_wanted(view: SuspensionView, note: Note, person: PersonId | None, times: int) -> bool:
+def note_wanted(view: SuspensionView, note: Note, person: PersonId | None, times: int, now: datetime) -> bool:
     """Whether a message about a wait still says something true to whom it is for: it may have been under way for long."""
+    question = view.question(times)
     match note:
+        case Note.REMINDER if person is not None and now < view.suspension.clocks.snoozed.get(person, now):
+            return False
         case Note.REMINDER | Note.NUDGE | Note.WOKEN:
             answered = person is not None and view.decision_of(person) is not None
             named = person in view.suspension.approvers.people or bool(view.suspension.approvers.groups)
             return view.open and named and not answered and view.suspension.clocks.settles_at is None
         case Note.QUESTION:
-            return view.open and any(one.place == times and one.open for one in view.questions)
+            return view.open and question is not None and question.open
+        case Note.ANSWER:
+            return question is not None and not question.open
         case Note.ESCALATED | Note.REASSIGNED:
             return view.open
-        case Note.ANSWER | Note.DROPPED:
+        case Note.DROPPED:
             return True
 
 

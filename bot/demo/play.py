@@ -9,10 +9,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.demo.stage import Stage
+from flows.ports import Json
 from flows.testing import FakeClock
 from flows.views import RunView, SuspensionView
 from integrations.sandbox import Human, Page, Visitor
 from integrations.sandbox.message import Message
+from integrations.sandbox.view import View
+
+
+STANDING = "You asked for this"
+"""What stands on the requester's own message of a run, and on no card."""
 
 
 class Wrong(Exception):
@@ -90,7 +96,7 @@ class Play:
         self.tell(f"{who.capitalize()} gets a mail: {mail.subject}")
         return links.pop()
 
-    async def on_page(self, who: str, link: str, verdict: str, comment: str = "") -> Page:
+    async def on_page(self, who: str, link: str, verdict: str, comment: str = "", code: str = "") -> Page:
         """Somebody opens their link and answers on the page, if it still asks."""
         async with Visitor() as visitor:
             page = await visitor.open(link)
@@ -98,7 +104,8 @@ class Play:
             if not page.forms:
                 self.tell(f"{who.capitalize()} opens the link, and is asked nothing any more")
                 return page
-            page = await visitor.send(page, {"verdict": verdict, **({"comment": comment} if comment else {})})
+            given = {"verdict": verdict, "comment": comment, "code": code}
+            page = await visitor.send(page, {name: value for name, value in given.items() if value})
             expect(page.status == 200, "the page takes it", f"it answers {page.status}: {page.text[:200]}")
         self.tell(f"{who.capitalize()} opens the link, chooses {verdict}, and sends the page")
         return page
@@ -106,22 +113,60 @@ class Play:
     # -- Slack --------------------------------------------------------------------------------------------------
 
     async def card(self, who: str, about: str) -> Message:
-        """Somebody sees a card."""
-        card = await self.human(who).sees(about)
+        """Somebody sees a card: the newest about this, and not what the requester is shown of their own run."""
+        card = await self._sees(who, about, lambda text: STANDING not in text)
         self.tell(f"{who.capitalize()} sees a card in Slack: {about}")
         return card
+
+    async def standing(self, who: str, about: str) -> Message:
+        """Somebody sees where their own request stands."""
+        message = await self._sees(who, about, lambda text: STANDING in text)
+        self.tell(f"{who.capitalize()} sees where the request stands: {about}")
+        return message
+
+    async def _sees(self, who: str, about: str, fits: Callable[[str], bool]) -> Message:
+        human = self.human(who)
+
+        def found() -> Message | None:
+            texts = ((one, one.shown_text()) for one in reversed(human.messages()) if one.bot_id)
+            return next((one for one, text in texts if about in text and fits(text)), None)
+
+        return await self.stage.sandbox.until(found, what=f"{who} sees {about!r}")
 
     async def clicks(self, who: str, card: Message, button: str) -> None:
         await self.human(who).click(self.human(who).now(card), button)
         self.tell(f"{who.capitalize()} clicks {button}")
 
-    async def fills_in(self, who: str, **answers: str) -> None:
-        """Somebody fills in the form that has opened; the names are those of its fields."""
-        await self.human(who).gets_modal()
+    async def chooses(self, who: str, card: Message, entry: str) -> None:
+        """Somebody chooses from a card's menu."""
+        await self.human(who).select(self.human(who).now(card), "more", entry)
+        self.tell(f"{who.capitalize()} chooses {entry}")
+
+    async def fills_in(self, who: str, about: str = "", /, **answers: Json) -> None:
+        """Somebody fills in the form that has opened, and that shows ``about``; the names are those of its fields."""
+        await self.human(who).gets_modal(about)
         await self.human(who).submit(answers)
         wrong = self.human(who).modal
-        expect(wrong is None, "the form is taken", f"it is not: {wrong.errors if wrong else ''}")
-        self.tell(f"{who.capitalize()} fills in the form: {', '.join(answers.values())}")
+        errors = wrong.errors if wrong is not None else {}
+        expect(not errors, "the form is taken", f"it is not: {errors}")
+        self.tell(f"{who.capitalize()} fills in the form: {', '.join(str(each) for each in answers.values())}")
+
+    async def replies(self, who: str, card: Message, text: str) -> None:
+        """Somebody writes below a card."""
+        await self.human(who).reply_in_thread(card, text)
+        self.tell(f"{who.capitalize()} writes in the card's thread: {text}")
+
+    async def answers_aside(self, who: str, whisper: str, button: str) -> None:
+        """Somebody is told something that only they see, and presses a button on it."""
+        await self.human(who).click(await self.human(who).is_told(whisper), button)
+        self.tell(f"{who.capitalize()} is told: {whisper}; and clicks {button}")
+
+    async def home(self, who: str, about: str) -> View:
+        """Somebody opens their home tab, which shows this."""
+        await self.human(who).open_home()
+        home = await self.human(who).gets_home(about)
+        self.tell(f"{who.capitalize()} opens the home tab: {about}")
+        return home
 
     async def is_told(self, who: str, text: str) -> None:
         await self.human(who).is_told(text)

@@ -66,13 +66,15 @@ class Post:
             case Note.REMINDER | Note.NUDGE | Note.WOKEN:
                 letter = render.again(view, note, who, times, self.envelope(view, who))
             case Note.ANSWER:
-                question = next(one for one in view.questions if one.place == times)
+                question = view.question(times)
+                assert question is not None  # its place is what it is told of by
                 letter = render.answered(view, question, who, self.envelope(view, who))
             case Note.DROPPED if who.id != view.run.requester:
                 letter = render.closed(view, who, self.envelope(view, who), now=now)
             case Note.QUESTION:
-                question = next(one for one in view.questions if one.place == times)
-                letter = render.asked_first(view, question, self._run(view))
+                question = view.question(times)
+                assert question is not None  # as above
+                letter = render.asked_first(view, question, Envelope(self._links.url(view, who.id)))
                 await self._to_requester(view, who, letter, call)
                 return
             case _:

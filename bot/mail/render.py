@@ -136,7 +136,7 @@ def answered(view: SuspensionView, question: Question, person: Person, envelope:
 
 
 def asked_first(view: SuspensionView, question: Question, envelope: Envelope) -> Letter:
-    """To the requester: what somebody wants to know before they answer."""
+    """To the requester: what somebody wants to know before they answer, and the page that takes the answer."""
     by = view.person(question.person).name
     stopped = " The deadline does not run until you have answered." if view.suspension.clocks.stopped_at else ""
     return _to_requester(
@@ -145,6 +145,8 @@ def asked_first(view: SuspensionView, question: Question, envelope: Envelope) ->
         news=f"{by} wants to know something before they decide.",
         headline=question.text,
         sentences=(f"It is about: {_first_line(view.request.ask)}", f"Please answer {by}.{stopped}"),
+        button=Button("Answer", envelope.url, "Answer on this page:"),
+        notes=_personal(view.requester, envelope),
     )
 
 
@@ -231,7 +233,14 @@ def proof(name: str, sender: str) -> Letter:
 
 
 def _to_requester(
-    view: SuspensionView, envelope: Envelope, *, news: str, headline: str, sentences: tuple[str, ...]
+    view: SuspensionView,
+    envelope: Envelope,
+    *,
+    news: str,
+    headline: str,
+    sentences: tuple[str, ...],
+    button: Button | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Letter:
     return letter(
         Content(
@@ -242,7 +251,8 @@ def _to_requester(
             headline=headline,
             news=news,
             sentences=sentences,
-            button=Button("Look at the run", envelope.url, "The run:"),
+            button=button or Button("Look at the run", envelope.url, "The run:"),
+            notes=notes,
         )
     )
 

@@ -6,7 +6,6 @@ the card, or to their page.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from bot.links import PageLinks
@@ -17,21 +16,14 @@ from bot.slack.views.card import Shown
 from bot.workspaces import Workspaces
 from flows.clock import Clock
 from flows.effects import Note
-from flows.errors import FlowError, TryAgain
 from flows.ids import Ids
-from flows.people import Person, PersonId
+from flows.people import Person
 from flows.ports import ActionCall
-from flows.run import Question
 from flows.views import SuspensionView
 from integrations.slack.delivery import Message, deliver
 from integrations.slack.failures import SlackError
 
-_AGAIN = (Note.REMINDER, Note.NUDGE, Note.WOKEN)
 _NO_THREAD = frozenset({"message_not_found", "thread_not_found", "invalid_thread_ts"})
-
-MayDecide = Callable[[SuspensionView, PersonId], Awaitable[None]]
-"""Raises a ``Refused`` for somebody who may not answer. ``Engine.check_may_decide`` is one."""
-
 
 class Notes:
     """Slack's half of ``Messenger.tell``. Every method raises ``SlackError``; the outbox decides what then."""
@@ -44,7 +36,6 @@ class Notes:
         ids: Ids,
         clock: Clock,
         places: Places,
-        may_decide: MayDecide,
     ) -> None:
         self._workspaces = workspaces
         self._cards = cards
@@ -52,21 +43,17 @@ class Notes:
         self._ids = ids
         self._clock = clock
         self._places = places
-        self._may_decide = may_decide
 
     async def tell(self, view: SuspensionView, note: Note, person: Person, times: int, call: ActionCall) -> None:
-        """Tell ``person``, who has to be in Slack. Nothing, where it is not so any more."""
-        if note in _AGAIN:
-            if await self._still_waits(view, note, person):
+        """Tell ``person``, who has to be in Slack."""
+        match note:
+            case Note.REMINDER | Note.NUDGE | Note.WOKEN:
                 await self._again(view, note, person, call)
-            return
-        if note is Note.ANSWER:
-            await self._answered(view, person, times, call)
-            return
-        link = await self._link(view, person)
-        shown = await self._shown(view, note, person, times, link)
-        if shown is not None:
-            await self._send(person, shown, None, call)
+            case Note.ANSWER:
+                await self._answered(view, person, times, call)
+            case _:
+                shown = await self._shown(view, note, person, times, await self._link(view, person))
+                await self._send(person, shown, None, call)
 
     async def tell_admins(self, channel: str, view: SuspensionView, note: Note, call: ActionCall) -> None:
         """Tell the admins in their channel: that somebody let a run go on without a decision."""
@@ -78,24 +65,6 @@ class Notes:
 
     # -- to who is asked ----------------------------------------------------------------------------------------
 
-    async def _still_waits(self, view: SuspensionView, note: Note, person: Person) -> bool:
-        """Whether they are asked, have not answered, and have not put it off."""
-        clocks = view.suspension.clocks
-        if not view.open or clocks.settles_at is not None:
-            return False
-        if any(person.id in (one.person, one.by) for one in view.decisions):
-            return False
-        until = clocks.snoozed.get(person.id)
-        if note is Note.REMINDER and until is not None and self._clock.now() < until:
-            return False
-        try:
-            await self._may_decide(view, person.id)
-        except TryAgain:
-            return True  # they were asked when this was planned
-        except FlowError:
-            return False
-        return True
-
     async def _again(self, view: SuspensionView, note: Note, person: Person, call: ActionCall) -> None:
         own = await self._own_card(view, person)
         link = await self._link(view, person) if own is None else None
@@ -104,9 +73,8 @@ class Notes:
         await self._send(person, shown, own, call)
 
     async def _answered(self, view: SuspensionView, person: Person, times: int, call: ActionCall) -> None:
-        asked = _question(view, times)
-        if asked is None or asked.answer is None:
-            return
+        asked = view.question(times)
+        assert asked is not None  # it was told of with the question's place
         own = await self._own_card(view, person)
         link = await self._link(view, person) if own is None else None
         shown = notes.answer(view, asked, person, link=link, threaded=own is not None)
@@ -114,25 +82,20 @@ class Notes:
 
     # -- to the requester, and whoever is concerned -------------------------------------------------------------
 
-    async def _shown(
-        self, view: SuspensionView, note: Note, person: Person, times: int, link: str | None
-    ) -> Shown | None:
+    async def _shown(self, view: SuspensionView, note: Note, person: Person, times: int, link: str) -> Shown:
         match note:
             case Note.QUESTION:
-                asked = _question(view, times)
-                if asked is None or not asked.open or not view.open:
-                    return None  # answered meanwhile, or decided without
+                asked = view.question(times)
+                assert asked is not None  # as above
                 return notes.question(view, asked, link=link, reference=Reference.to(view).text(self._ids))
-            case Note.ESCALATED if times <= len(view.suspension.clocks.later):
-                return notes.escalated(
-                    view, times, link=link, groups=await self._cards.groups(view, self._home(person))
-                )
-            case Note.REASSIGNED if view.open:
-                return notes.reassigned(view, link=link, groups=await self._cards.groups(view, self._home(person)))
-            case Note.DROPPED:
-                return notes.dropped(view, self._ids, link=link)
+            case Note.ESCALATED:
+                groups = await self._cards.groups(view, self._home(person))
+                return notes.escalated(view, times, link=link, groups=groups)
+            case Note.REASSIGNED:
+                groups = await self._cards.groups(view, self._home(person))
+                return notes.reassigned(view, link=link, groups=groups)
             case _:
-                return None
+                return notes.dropped(view, self._ids, link=link)
 
     # -- where --------------------------------------------------------------------------------------------------
 
@@ -164,7 +127,3 @@ class Notes:
 
     def _home(self, person: Person) -> str | None:
         return self._workspaces.first_of((person.slack or "").rpartition("/")[0] or None)
-
-
-def _question(view: SuspensionView, place: int) -> Question | None:
-    return next((question for question in view.questions if question.place == place), None)

@@ -103,13 +103,13 @@ class Bot:
             self.store.ids,
             clock,
             self.engine.cards,
-            self.engine.check_may_decide,
         )
         messages = Messages(
             cards=self.cards,
             requests=self.requests,
             post=None,
             digests=None,
+            may_decide=self.engine.check_may_decide,
             notes=self.notes,
             admin_channel=self.admin_channel,
         )

@@ -597,10 +597,17 @@ async def test_K3_a_paused_run_says_by_whom_and_keeps_the_decision(world):
 class Slack:
     """A Slack that says nothing, or that somebody has left."""
 
-    team_id = "T1"
+    teams = ("T1",)
+    home = "T1"
 
     def __init__(self, *, silent: bool) -> None:
         self._silent = silent
+
+    def __contains__(self, team: str) -> bool:
+        return team in self.teams
+
+    def directory(self, _team: str) -> Slack:
+        return self
 
     async def user(self, user_id: str, *, fresh: bool = False) -> tuple[None, datetime]:
         if self._silent:
