@@ -239,7 +239,12 @@ def reassign(draft: Draft, wait: Approval | Hold, suspension: Suspension, event:
         raise SelfApproval(f"{wording.name(to, people)} has asked for this themselves, so they cannot decide it.")
     if to in suspension.approvers.people or to in standing or any(said.by == to for said in standing.values()):
         raise NotAllowed(f"{wording.name(to, people)} is asked already.")
-    if suspension.terms is not None and event.person not in suspension.approvers.people:
+    several = isinstance(wait, Approval) and max(suspension.needed, wait.reject_after) > 1
+    by_themselves = event.by == event.person
+    # Who stays in the group keeps their own answer: with two of their own choice they would be a quorum by themselves.
+    if event.person not in suspension.approvers.people and (
+        suspension.terms is not None or (several and by_themselves)
+    ):
         raise NotAllowed("You are asked as a member of a group, whose seat this is. You can hand your approvals over.")
     after = quorum.reassigned(suspension, event.person, to)
     draft.suspensions[suspension.n] = after
@@ -250,10 +255,12 @@ def reassign(draft: Draft, wait: Approval | Hold, suspension: Suspension, event:
     draft.effects.append(SyncCards(after.n))
 
 
-def check_may_reassign(wait: Approval | Hold, event: ReassignRequested) -> None:
+def check_may_reassign(wait: Approval | Hold, event: ReassignRequested, requester: PersonId) -> None:
     """Return if who asks may hand this seat on: its person, and admins may."""
     if event.by != event.person and not event.admin:
         raise NotAllowed("Only the person who is asked, or an admin, can let somebody else be asked.")
+    if isinstance(wait, Approval) and event.by == requester and not wait.self_approval:
+        raise SelfApproval("This is your own request: somebody else has to say who decides it instead.")
     if isinstance(wait, Hold) and not wait.by:
         raise NotAllowed("This is resumed by who started the run, or an admin; there is no seat to hand on.")
 

@@ -56,6 +56,12 @@ def delegates(delegations: Iterable[Delegation], person: PersonId) -> tuple[Pers
     return _reached(person, {(one.person, one.delegate) for one in delegations})
 
 
+def apart_from(delegations: Iterable[Delegation], requester: PersonId) -> tuple[Delegation, ...]:
+    """Those in which the requester has no hand: who may not approve their own request does not choose who does either,
+    by handing on what was handed to them, or as an admin what is somebody else's."""
+    return tuple(one for one in delegations if requester not in (one.person, one.delegate, one.made_by))
+
+
 def check_no_circle(new: Delegation, others: Iterable[Delegation]) -> None:
     """Raise ``Circle`` where ``new`` would let somebody answer for themselves through others, at any time and in any
     flow that all of the circle have in common."""

@@ -17,7 +17,7 @@ from functools import partial
 from flows import views
 from flows.clock import Clock
 from flows.definition import Approval, Callback, Flow, Hold
-from flows.delegation import Circle, Delegation, principals
+from flows.delegation import Circle, Delegation, apart_from, principals
 from flows.effects import PerformAction
 from flows.errors import (
     FlowError,
@@ -545,7 +545,7 @@ class Engine:
         except NotAnApprover:
             if wait.delegation == "refuse":
                 raise
-            for principal in await self._principals(view.run.flow, person):
+            for principal in await self._principals(view.run, wait, person):
                 with suppress(NotAnApprover, SelfApproval):
                     return await self._check_seat(view, wait, principal, admin=False)
             raise
@@ -660,13 +660,15 @@ class Engine:
         if not isinstance(wait, Approval | Hold) or wait.delegation == "refuse":
             return False
         own = person == view.run.requester and isinstance(wait, Approval) and not wait.self_approval
-        return not own and principal in await self._principals(view.run.flow, person)
+        return not own and principal in await self._principals(view.run, wait, person)
 
-    async def _principals(self, flow: str, person: PersonId) -> tuple[PersonId, ...]:
-        """For whom the person may answer now, in this flow."""
+    async def _principals(self, run: Run, wait: Approval | Hold | None, person: PersonId) -> tuple[PersonId, ...]:
+        """For whom the person may answer now, in this run: this wait of it, or any."""
         now = self._clock.now()
-        found = await self._store.read(delegations.in_force)
-        return principals([one for one in found if one.holds(flow, now)], person) if found else ()
+        found = [one for one in await self._store.read(delegations.in_force) if one.holds(run.flow, now)]
+        if isinstance(wait, Approval) and not wait.self_approval:
+            found = list(apart_from(found, run.requester))
+        return principals(found, person) if found else ()
 
     async def waiting_around(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """What waits for this person or was requested by them, the nearest deadline first."""
@@ -826,7 +828,7 @@ class Engine:
             memberships = await self._directory.memberships(reader, groups)
             if views.may_read(view, reader, admin=admin, groups=memberships.groups):
                 return True
-        for principal in await self._principals(view.run.flow, reader):
+        for principal in await self._principals(view.run, None, reader):
             if views.may_read(view, principal, admin=False):
                 return True
             belongs = (await self._directory.memberships(principal, groups)).groups if groups else frozenset()

@@ -278,7 +278,9 @@ def seat_of(
     except NotAnApprover:
         if wait.delegation == "refuse" or person in standing:
             raise
-        for principal in principals if acted is None else (acted,):
+        for principal in principals:
+            if acted not in (None, principal):
+                continue
             if principal in standing and standing[principal].by != person:
                 continue
             try:

@@ -485,8 +485,10 @@ class Runner:
                 reads.suspension_view(c, plans, leased.run, effect.n, reader=effect.person, now=now),
             )
         )
-        if current is not None and view is not None and note_wanted(
-            view, effect.note, effect.person, effect.times, now
+        if (
+            current is not None
+            and view is not None
+            and note_wanted(view, effect.note, effect.person, effect.times, now)
         ):
             await self._messenger.tell(view, effect.note, effect.person, effect.times, self._call(current))
         await self._store.settle(leased)

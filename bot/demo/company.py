@@ -25,6 +25,11 @@ PHONES = {f"+49155500000{n}": name for n, name in enumerate(("ann", "bob", "cat"
 
 _ROWS = ("January", "February", "March", "April", "May", "June", "July")
 _PAGE = 3
+_CHECKS: list[dict[str, Json]] = [
+    {"check": "unit", "passed": 512, "failed": 0},
+    {"check": "browser", "passed": 41, "failed": 1},
+    {"check": "load", "passed": None, "failed": None},
+]
 
 
 class Company:
@@ -159,6 +164,7 @@ class Builds:
             web.post("/builds/jobs", self._start),
             web.get("/builds/jobs/{id}", self._look),
             web.put("/builds/jobs/{id}/links", self._links),
+            web.get("/builds/checks/{version}", self._checks),
         ]
 
     async def close(self) -> None:
@@ -183,6 +189,11 @@ class Builds:
         job = self._job(request)
         job.looks += 1
         return web.json_response(self._shown(job))
+
+    async def _checks(self, request: web.Request) -> web.Response:
+        """Which tests a version has been through: of a hotfix not all."""
+        url = f"{self._url()}/checks/{request.match_info['version']}"
+        return web.json_response({"url": url, "checks": _CHECKS})
 
     async def take_links(self, job: Job, links: Mapping[str, str]) -> None:
         """The job is to call these."""

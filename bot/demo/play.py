@@ -96,8 +96,10 @@ class Play:
         self.tell(f"{who.capitalize()} gets a mail: {mail.subject}")
         return links.pop()
 
-    async def on_page(self, who: str, link: str, verdict: str, comment: str = "", code: str = "") -> Page:
-        """Somebody opens their link and answers on the page, if it still asks."""
+    async def on_page(
+        self, who: str, link: str, verdict: str, comment: str = "", *, code: str = "", refused: str | None = None
+    ) -> Page:
+        """Somebody opens their link and answers on the page, if it still asks; ``refused`` is why that does not count."""
         async with Visitor() as visitor:
             page = await visitor.open(link)
             expect(page.status == 200, "the page opens", f"it answers {page.status}")
@@ -106,7 +108,10 @@ class Play:
                 return page
             given = {"verdict": verdict, "comment": comment, "code": code}
             page = await visitor.send(page, {name: value for name, value in given.items() if value})
-            expect(page.status == 200, "the page takes it", f"it answers {page.status}: {page.text[:200]}")
+            if refused is not None:
+                expect(page.status == 422 and page.shows(refused), refused, f"{page.status}: {page.text[:200]}")
+            else:
+                expect(page.status == 200, "the page takes it", f"it answers {page.status}: {page.text[:200]}")
         self.tell(f"{who.capitalize()} opens the link, chooses {verdict}, and sends the page")
         return page
 

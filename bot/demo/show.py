@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterable
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -16,6 +17,9 @@ from bot.demo.play import Act, Play
 from bot.demo.stage import stage
 from flows.clock import SystemClock
 from flows.testing import FakeClock
+
+
+_BETWEEN = timedelta(minutes=1)
 
 
 async def run(*, auto: bool, port: int) -> int:
@@ -36,6 +40,8 @@ async def play(acts: Iterable[Act]) -> int:
     clock = FakeClock(SystemClock().now())
     async with stage(clock=clock) as set_up:
         for act in acts:
+            # Nobody is that quick: Slack takes ten posts in ten seconds where they all go to one person.
+            clock.advance(_BETWEEN)
             performance = Play(set_up, clock)
             line = f"{act.flow:<23} {act.comes_out}"
             try:

@@ -17,7 +17,9 @@ BUILT_IN = ("ask",)
 FLOWS = (
     "vacation",
     "release",
+    "hotfix",
     "ask",
+    "contract",
     "gmail_approval",
     "notify_approvers",
     "refund",
@@ -35,6 +37,10 @@ FLOWS = (
     "retries_exhausted",
 )
 """Their names, in the order in which a stranger meets them."""
+
+
+OWN = ("release", "hotfix", "ask", "contract")
+"""Those that show what Signoff does; the others are shown in the migration guide too."""
 
 
 @cache

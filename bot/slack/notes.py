@@ -25,6 +25,7 @@ from integrations.slack.failures import SlackError
 
 _NO_THREAD = frozenset({"message_not_found", "thread_not_found", "invalid_thread_ts"})
 
+
 class Notes:
     """Slack's half of ``Messenger.tell``. Every method raises ``SlackError``; the outbox decides what then."""
 

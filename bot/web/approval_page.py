@@ -17,12 +17,14 @@ from flows.fields import MASK, StringField
 from flows.forms import Field, fills_in, mask, readable
 from flows.people import Person
 from flows.ports import Json
-from flows.run import Decision, Kind, Verdict
+from flows.run import Decision, Kind, Question, Verdict
 from flows.views import SuspensionView
 
 COMMENT = "comment"
 TAKE_BACK = "take_back"
 """The field that has to be ticked for one's answer to be taken back."""
+ANSWER = "questions.answer"
+"""The field in which the requester answers what was asked. No field of a flow's form has a dot in its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,17 @@ class Said:
     at: Moment
     comment: str | None
     values: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question to the requester, and its answer where there is one."""
+
+    name: str
+    text: str
+    at: Moment
+    answer: str | None
+    answered_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +71,16 @@ class CommentBox:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerBox:
+    """Where the requester answers all questions that are open."""
+
+    text: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalPage:
-    """Everything that the template shows. ``form`` is whether there is anything to decide."""
+    """Everything that the template shows. ``form`` is whether there is anything for the reader to decide."""
 
     title: str
     flow: str
@@ -74,6 +95,9 @@ class ApprovalPage:
     asked: Sequence[str]
     gaps: Sequence[tuple[str, str]]
     decisions: Sequence[Said]
+    questions: Sequence[Asked]
+    answer: AnswerBox | None
+    """Where the reader answers questions; None where nothing is open, or it is not theirs to answer."""
     progress: str
     rule: str | None
     waiting: Sequence[str]
@@ -116,6 +140,7 @@ def approval_page(
     hold = suspension.kind is Kind.HOLD
     can_decide = view.open and not moment.passed(suspension.due)
     mine = view.decision_of(reader.id)
+    answer = _answer(view, typed, problems.get(ANSWER)) if reader.id == view.requester.id else None
     return ApprovalPage(
         title=request.step,
         flow=request.flow,
@@ -129,6 +154,8 @@ def approval_page(
         asked=standing.named(view, (*suspension.approvers.people, *suspension.approvers.groups)),
         gaps=suspension.approvers.gaps,
         decisions=[_said(view, decision, moment(decision.at)) for decision in view.decisions],
+        questions=[_asked(view, question, moment) for question in view.questions],
+        answer=answer,
         progress=standing.progress(view),
         rule=standing.rule(view),
         waiting=standing.waiting_for(view),
@@ -139,7 +166,8 @@ def approval_page(
         newer=newer,
         paused=standing.paused(view, decidable=can_decide),
         own=standing.own(view, mine, moment, changeable=can_decide),
-        form=can_decide,
+        # Who came to answer a question is not asked for what they may not say.
+        form=can_decide and (answer is None or view.self_approval),
         choices=[Choice(value, label, value == kept) for value, label in _answers(view)],
         widgets=widgets(request.form, request.defaults, zone=moment.zone, typed=typed, problems=problems),
         comment=_comment(view, typed, problems.get(COMMENT)),
@@ -181,6 +209,12 @@ def _comment(view: SuspensionView, typed: Typed | None, error: str | None) -> Co
     return CommentBox(label, text, isinstance(wait, Approval) and wait.reason == "both", ended(error))
 
 
+def _answer(view: SuspensionView, typed: Typed | None, error: str | None) -> AnswerBox | None:
+    if not view.open or not any(question.open for question in view.questions):
+        return None
+    return AnswerBox(((typed or {}).get(ANSWER) or [""])[0], ended(error))
+
+
 def ended(problem: str | None) -> str | None:
     """What is wrong with a value, with a full stop."""
     return f"{problem.rstrip('.')}." if problem else None
@@ -212,6 +246,11 @@ def _said(view: SuspensionView, decision: Decision, at: Moment) -> Said:
         decision.comment,
         values,
     )
+
+
+def _asked(view: SuspensionView, question: Question, moment: Moments) -> Asked:
+    by = view.person(question.answered_by) if question.answered_by is not None else view.requester
+    return Asked(view.person(question.person).name, question.text, moment(question.at), question.answer, by.name)
 
 
 def labelled(fields: Sequence[Field], values: Mapping[str, Json]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.links import PageLinks
 from bot.people import People
-from bot.web.approval_page import COMMENT, TAKE_BACK, approval_page, chosen
+from bot.web.approval_page import ANSWER, COMMENT, TAKE_BACK, approval_page, chosen
 from bot.web.bound_forms import BoundForms
 from bot.web.drawing import Drawing
 from bot.web.early import EarlyPages
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 _STYLE = Path(__file__).parent / "static" / "signoff.css"
 _RUN = re.compile(r"run_[0-9a-z]{13}")
-_BACK = "back"
+_BACK, _QUESTIONS = "back", "questions"
 
 
 class Pages:
@@ -72,8 +72,10 @@ class Pages:
             web.get("/a/{token}", self._show),
             web.post("/a/{token}", self._decide),
             web.post(f"/a/{{token}}/{_BACK}", self._take_back),
-            # For who loads again what they were shown after taking their answer back.
+            web.post(f"/a/{{token}}/{_QUESTIONS}", self._answer_questions),
+            # For who loads again what they were shown after sending one of these.
             web.get(f"/a/{{token}}/{_BACK}", self._show),
+            web.get(f"/a/{{token}}/{_QUESTIONS}", self._show),
             *self._early.routes(),
             web.get("/static/signoff.css", self._stylesheet),
         ]
@@ -134,6 +136,29 @@ class Pages:
             self._verification.remember(done, verified, view, reader, token)
         raise done
 
+    async def _answer_questions(self, request: web.Request) -> web.Response:
+        """The requester answers what those who are asked want to know first."""
+        token = _token(request)
+        view, reader, unsure = await self._open(token)
+        typed = await read_typed(request)
+        try:
+            self._check_shown(request, token, typed)
+            if unsure is not None:
+                raise unsure
+            text = (typed.get(ANSWER) or [""])[0]
+            await self._engine.answer(view.run.id, view.suspension.n, reader.id, text, door=Door.PAGE, as_admin=False)
+        except NotThisPage as error:
+            return await self._page(request, token, view, reader, error=error)
+        except InvalidForm as error:
+            problems = InvalidForm({ANSWER: problem for problem in error.fields.values()})
+            return await self._page(request, token, view, reader, error=problems, typed=typed)
+        except (Refused, StoreError) as error:
+            if isinstance(error, StoreError):
+                log.exception("an answer to a question could not be recorded")
+            view, reader, _ = await self._open(token)
+            return await self._page(request, token, view, reader, error=error, typed=typed)
+        raise web.HTTPSeeOther(f"{self._drawing.root}/a/{token}")
+
     async def _collected(
         self, request: web.Request, view: SuspensionView, reader: Person, typed: Typed, *, takes_back: bool
     ) -> tuple[tuple[Verdict, str | None], Verified | None]:
@@ -187,6 +212,7 @@ class Pages:
             trouble=trouble,
             action=path,
             back=f"{path}/{_BACK}",
+            questions=f"{path}/{_QUESTIONS}",
             taken_back=request.query.get("taken") == "back" and error is None,
             verify=self._verification.asked(
                 request, view, reader, token, done=verified, error=trouble.fields.get(CODE) if trouble else None

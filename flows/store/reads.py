@@ -10,12 +10,13 @@ from datetime import datetime
 
 from flows import opening
 from flows.context import Brief, context
-from flows.delegation import Delegation, delegates, principals
+from flows.definition import Approval
+from flows.delegation import Delegation, apart_from, delegates, principals
 from flows.effects import Leased, PerformAction
 from flows.ids import Ids
 from flows.instants import from_ms
 from flows.people import PersonId
-from flows.plan import Plan
+from flows.plan import Plan, wait_of
 from flows.run import Early, Kind, Outcome, Path, Run, RunId, StepState, Suspension, Verdict
 from flows.store import delegations, outbox
 from flows.store.kept import Kept
@@ -379,7 +380,7 @@ def _view(
         )
     questions = load_questions(connection, run.id, suspension.n)
     persons |= {who for one in questions for who in (one.person, one.answered_by) if who is not None}
-    standing_in = _standing_in(connection, kept, run, suspension, reader, now) if closing is None else ()
+    standing_in = _standing_in(connection, kept, plan, run, suspension, reader, now) if closing is None else ()
     persons |= {who for one in standing_in for who in (one.person, one.delegate)}
     people = load_people(connection, kept, persons)
     return SuspensionView(
@@ -406,12 +407,21 @@ def resubmitted(connection: Connection, run: Run) -> RunId | None:
 
 
 def _standing_in(
-    connection: Connection, kept: Kept, run: Run, suspension: Suspension, reader: PersonId | None, now: datetime | None
+    connection: Connection,
+    kept: Kept,
+    plan: Plan,
+    run: Run,
+    suspension: Suspension,
+    reader: PersonId | None,
+    now: datetime | None,
 ) -> tuple[Delegation, ...]:
     """Who stands in for somebody who is asked by name, and for whom its reader does."""
     if now is None:
         return ()
     found = [one for one in delegations.in_force(connection, kept) if one.holds(run.flow, now)]
+    wait = wait_of(plan.at(suspension.path), suspension)
+    if isinstance(wait, Approval) and not wait.self_approval:
+        found = list(apart_from(found, run.requester))
     if not found:
         return ()
     named = {*suspension.approvers.people, *(suspension.terms.veto if suspension.terms else ())}

@@ -24,6 +24,7 @@ from bot import tokens as issuing
 from bot.app import App
 from bot.cli import app as commands
 from bot.settings import Settings
+from bot.slack.cards import EVENT as CARD
 from flows.ledger import broken_at
 from flows.people import Person
 from flows.testing import FakeClock
@@ -263,10 +264,18 @@ class Bot:
         return reply
 
     def card(self, name: str, containing: str) -> Message:
-        """The newest card that somebody sees, as it stands."""
-        message = self.human(name).message(containing)
-        assert message is not None, f"{name} sees nothing with {containing!r}"
-        return message
+        """The newest card that somebody sees, as it stands; what its requester is told in a message of theirs is none."""
+        human, workspace = self.human(name), self.human(name).workspace
+        places = [channel.id for channel in workspace.channels.values() if human.id in channel.members]
+        cards = [
+            message
+            for place in places
+            for message in workspace.messages_in(place)
+            if (message.metadata or {}).get("event_type") == CARD
+            and (containing in message.text or containing in message.shown_text())
+        ]
+        assert cards, f"{name} sees no card with {containing!r}"
+        return max(cards, key=lambda message: float(message.ts)).snapshot()
 
     async def _session(self) -> aiohttp.ClientSession:
         if not hasattr(self, "_http"):

@@ -122,11 +122,13 @@ async def test_a_closing_mail_that_does_not_go_through_keeps_nobody_from_anythin
 async def test_a_requester_outside_slack_is_asked_and_told_in_one_thread(serve, sandbox):
     bot = await serve(pay=PAY.replace("timeout: 2d", "timeout: 2d\n      questions: stop_clock"))
     run = await bot.start("pay", by="zoe@example.net")
-    bob, zoe = (await bot.person("bob")).id, (await bot.app.people.by_email("zoe@example.net")).id
+    bob = (await bot.person("bob")).id
 
     await bot.app.engine.ask(run, 1, bob, "Which <invoice>?", door=Door.SLACK)
     await bot.settled()
-    await bot.app.engine.answer(run, 1, zoe, "The one of May.", door=Door.API)
+    (page,) = {link for link in sandbox.office.inbox("zoe@example.net")[-1].links if "/a/" in link}
+    browser = await bot.browser("zoe")
+    await browser.send(await browser.open(page), {"questions.answer": "The one of May."})
     await bot.settled()
     await bot.by_page("bob", run, "reject", "Not that one.")
     await bot.settled()
@@ -137,6 +139,11 @@ async def test_a_requester_outside_slack_is_asked_and_told_in_one_thread(serve, 
     assert "Which &lt;invoice&gt;?" in question.html
     assert "The deadline does not run until you have answered." in question.plain
     assert "Reason: Not that one." in ending.plain
+    # Bob is in Slack, and was asked by mail: there the answer is.
+    (answer,) = [mail for mail in bot.human("bob").inbox() if "The one of May." in mail.plain]
+    assert first_line(answer) == "zoe@example.net has answered your question."
+    assert answer.thread_id == bot.human("bob").inbox()[0].thread_id
+    assert bot.human("bob").message("The one of May.") is None
     assert (question.thread_id, question.subject) == (ending.thread_id, ending.subject)
 
 

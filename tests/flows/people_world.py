@@ -82,7 +82,9 @@ class Book:
 
     def principals(self, who: PersonId, now: datetime) -> list[PersonId]:
         pairs = {
-            (one.delegate, one.person) for one in self.handed if one.ended_at is None and one.starts <= now < one.ends
+            (one.delegate, one.person)
+            for one in self.handed
+            if one.ended_at is None and one.starts <= now < one.ends and self.requester not in (one.person, one.delegate)
         }
         found: list[PersonId] = []
         ring = [who]
@@ -100,7 +102,9 @@ class Book:
             return None if acted is not None else who
         if who in self.votes:
             return None
-        for principal in [acted] if acted is not None else self.principals(who, now):
+        for principal in self.principals(who, now):
+            if acted is not None and principal != acted:
+                continue
             taken = principal in self.votes and self.votes[principal][1] != who
             if not taken and self.eligible(principal):
                 return principal
@@ -301,6 +305,8 @@ class World:
             self.deliver(event, refused=True)
             return
         taken = to in book.named or to in book.votes or book.acted(to) is not None or to == book.requester
+        # A group's member stays one: with others of their own choice they would be several.
+        taken |= by == book.requester or (person not in book.named and by == person and book.needed > 1)
         if (by != person and not admin) or not book.eligible(person) or person in book.votes or taken:
             self.deliver(event, refused=True)
             return

@@ -120,8 +120,18 @@ BUGS = [
     Bug("an admin is an approver", QUORUM, "and not wait.by and admin)", "and not wait.by and admin) or admin"),
     Bug("anybody may cancel or pause", QUORUM, "if person != requester and not admin and not owner:", "if False:"),
     Bug("anybody may drop a wait", QUORUM, "if not (admin or owner):", "if False:"),
-    Bug("a merge lets the requester count", MACHINE, "kept.pop(draft.run.requester, None)", "pass"),
-    Bug("a merge leaves two votes of one human", MACHINE, "kept = {one(decision.person):", "kept = {decision.person:"),
+    Bug(
+        "a merge lets the requester count",
+        "flows/recounting.py",
+        "for person, said in kept.items() if requester not in (person, said.human)}",
+        "for person, said in kept.items()}",
+    ),
+    Bug(
+        "a merge leaves two votes of one human",
+        "flows/recounting.py",
+        "kept = {one(decision.person):",
+        "kept = {decision.person:",
+    ),
     Bug("a merge is not told to the runs", STORE, "for run_id in concerned:", "for run_id in concerned[:0]:"),
     Bug("what a merge makes of a wait is not stored", TRANSITION, " or n in self.recounted)", ")"),
     Bug(
@@ -150,21 +160,24 @@ BUGS = [
         "settled = quorum.tally(wait, suspension, standing)",
         "settled = quorum.tally(wait, suspension, {**standing, **{-len(draft.decisions): draft.decisions[-1].said}})",
     ),
-    Bug("the same answer counts again", MACHINE, "        and not draft.secrets\n", "        and False\n"),
+    Bug("the same answer counts again", "flows/deciding.py", "        and not draft.secrets\n", "        and False\n"),
     Bug("what was taken back still counts", TRANSITION, "        self.removed.append((n, person))\n", ""),
     Bug(
-        "the digest is not checked", MACHINE, "event.digest is not None and event.digest != suspension.digest", "False"
+        "the digest is not checked",
+        "flows/deciding.py",
+        "event.digest is not None and event.digest != suspension.digest",
+        "False",
     ),
     Bug(
         "a reason is never asked for",
-        MACHINE,
+        "flows/deciding.py",
         'if event.comment is None and (reason == "both"',
         'if False and (reason == "both"',
     ),
-    Bug("a closed approval takes decisions", MACHINE, "        raise Closed(became)\n", ""),
+    Bug("a closed approval takes decisions", "flows/deciding.py", "        raise Closed(became)\n", ""),
     Bug(
         "nobody hears that people have left",
-        MACHINE,
+        "flows/recounting.py",
         "        tree.fail_open(draft, step, waits.failure(step, str(error)))\n",
         "        pass\n",
     ),
@@ -196,31 +209,31 @@ BUGS = [
     ),
     Bug(
         "a deadline waits for its timer",
-        MACHINE,
+        "flows/timers.py",
         "    elif suspension.overdue(draft.now):\n        draft.event",
         "    elif False:\n        draft.event",
     ),
     Bug(
         "a timer at the deadline is too early",
-        MACHINE,
+        "flows/timers.py",
         "planned, over = suspension.due, suspension.overdue(draft.now) or suspension.settled(draft.now)",
         "planned, over = suspension.due, suspension.due is not None and draft.now > suspension.due",
     ),
     Bug(
         "an early timer expires",
-        MACHINE,
+        "flows/timers.py",
         "planned, over = suspension.due, suspension.overdue(draft.now) or suspension.settled(draft.now)",
         "planned, over = suspension.due, True",
     ),
     Bug(
         "a late timer is not ignored",
-        MACHINE,
+        "flows/timers.py",
         "    if suspension is None or suspension.closing is not None:\n        return\n    match event.timer",
         "    if suspension is None:\n        return\n    match event.timer",
     ),
     Bug(
         "a timer that was too early twice is armed twice",
-        MACHINE,
+        "flows/timers.py",
         "        draft.effects.append(Withdraw(suspension.path, timer=event.timer))\n",
         "",
     ),
@@ -298,7 +311,7 @@ BUGS = [
     ),
     Bug(
         "what was held is forgotten",
-        MACHINE,
+        "flows/steering.py",
         "    _redraw(draft)\n    tree.enter_held(draft)\n",
         "    _redraw(draft)\n",
     ),
@@ -311,13 +324,13 @@ BUGS = [
     ),
     Bug(
         "a run that waits keeps its place",
-        MACHINE,
+        "flows/steering.py",
         "(draft.run.ending is not None or waits_only or ends)",
         "(draft.run.ending is not None or ends)",
     ),
     Bug(
         "a run that has ended keeps its place",
-        MACHINE,
+        "flows/steering.py",
         "(draft.run.ending is not None or waits_only or ends)",
         "(waits_only or ends)",
     ),
@@ -397,9 +410,9 @@ BUGS = [
     ),
     Bug(
         "a callback's deadline waits for its timer",
-        MACHINE,
-        "    if suspension.kind is Kind.CALLBACK and (passed := _clock_first",
-        "    if False and (passed := _clock_first",
+        "flows/machine.py",
+        "    if suspension.kind is Kind.CALLBACK and (passed := timers.first",
+        "    if False and (passed := timers.first",
     ),
     Bug(
         "a callback's body is not checked", WAITS, "if not called.cancels and isinstance(wait, Callback):", "if False:"
@@ -571,8 +584,8 @@ BUGS = [
     Bug(
         "a stand-in counts for each of several",
         "flows/quorum.py",
-        "for principal in principals if acted is None else (acted,):\n            if principal in standing and standing[principal].by != person:",
-        "for principal in principals:\n            if principal in standing:",
+        "            if acted not in (None, principal):\n                continue\n            if principal in standing and standing[principal].by != person:",
+        "            if principal in standing:",
         ASKING,
     ),
     Bug(
@@ -760,7 +773,7 @@ BUGS = [
     ),
     Bug(
         "a stranger asks questions",
-        "flows/machine.py",
+        "flows/deciding.py",
         "if isinstance(event, ReassignRequested | SnoozeRequested | QuestionAsked):",
         "if isinstance(event, ReassignRequested | SnoozeRequested):",
         ASKING,

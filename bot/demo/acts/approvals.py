@@ -71,8 +71,20 @@ async def for_a_message(play: Play) -> None:
         await play.clicks(who, card, "Approve")
     await play.ends(run.run.id, "succeeded")
     await play.stage.app.runner.idle()
-    post = await play.reads("ann", "Ask for an approval")
-    expect("*Succeeded*" in post.shown_text(), "how it ended, where Ann was shown that it waits", post.shown_text())
+    shown = (await play.standing("ann", "Shall we order the blue chairs?")).shown_text()
+    expect("*Succeeded*" in shown, "how it ended, where Ann was shown that it waits", shown)
+
+
+async def with_code(play: Play) -> None:
+    run = await play.start("ann", "contract", partner="Globex", amount=4800, signer="dan@example.com")
+    link = await play.link("dan", "Sign the contract with Globex")
+    mail = await play.human("dan").gets_mail("Sign the contract with Globex")
+    code = mail.plain.partition("asks for this code: ")[2].split()[0]
+    await play.on_page("dan", link, "approve", refused="The code is needed")
+    await play.waits(run, "signature", "0 of 1")
+    await play.on_page("dan", link, "approve", code=code)
+    await play.ends(run, "succeeded")
+    await play.reads("ann", "has signed the contract with Globex")
 
 
 async def refund(play: Play) -> None:
@@ -123,6 +135,7 @@ ACTS = (
     Act("ask", "Ann asks approval for a message of Bob's; two people say yes on cards that link to it.", for_a_message),
     Act("gmail_approval", "Each gets a link of their own; Bob's yes is enough, and Cat reads that.", by_mail),
     Act("notify_approvers", "Two of three approve by mail; Slack reads exactly who, in order.", two_by_mail),
+    Act("contract", "Dan signs by mail, and only with the code that the mail shows.", with_code),
     Act("refund", "Bob chooses one of three answers: the flow goes that way, with his message.", refund),
     Act("pre_approval", "Bob approves before the build is ready: it counts for the first approval only.", in_advance),
     Act("pre_approval", "Cat uses such a link when it asks already: it counts at once.", when_it_asks_already),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,12 +14,16 @@ from tests.e2e.doors.told import Told, is_refused, refusals_in
 
 @dataclass(frozen=True)
 class Say:
-    """One answer: a verdict, the option that is chosen, what is filled in, and a reason."""
+    """One answer: a verdict, the option that is chosen, what is filled in, and a reason.
+
+    ``code`` is typed where a page asks for the one in the mail; None: the right one, by whoever has the mail.
+    """
 
     verdict: str = "approve"
     values: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     option: str | None = None
+    code: str | None = None
 
     @property
     def button(self) -> str:
@@ -38,7 +43,8 @@ class Door:
     """One way in. ``look`` gives what somebody has in front of them, ``act`` answers it and gives what they read then.
 
     Both raise ``NotPossible`` where the door has no way to. ``form`` is whether it takes a form to come through it,
-    ``shows`` whether what is asked is shown before it is decided.
+    ``shows`` whether what is asked is shown before it is decided, ``soon`` whether it is a list with the nearest
+    deadlines first, of which a page is shown. ``asks`` is what the flow says there besides.
     """
 
     name: str
@@ -46,16 +52,22 @@ class Door:
     recorded: Recorded
     form = False
     shows = True
+    soon = False
+    asks: Mapping[str, Any] = {}
+
+    def question(self) -> str:
+        """What is asked there; in no other door's question."""
+        return f"Ship it, {self.name}?"
+
+    def comment(self, say: Say) -> str | None:
+        """What the ledger has of the reason."""
+        return say.reason or None
 
     async def look(self, bot, run: int, who: str, say: Say) -> Any:
         raise NotImplementedError
 
     async def act(self, bot, run: int, who: str, seen: Any, say: Say) -> str:
         raise NotImplementedError
-
-
-def question(door: Door) -> str:
-    return f"Ship it, {door.name}?"
 
 
 # -- Slack ----------------------------------------------------------------------------------------------------
@@ -65,7 +77,7 @@ class SlackButton(Door):
     name, title, recorded = "button", "Slack: button", Recorded.SLACK
 
     async def look(self, bot, run, who, say):
-        seen = await bot.human(who).sees(question(self))
+        seen = bot.card(who, self.question())
         if say.verdict != "withdraw" or who not in await bot.standing(run):
             return seen
         # Whoever says the same again is told that it stands, and may take it back there.
@@ -77,37 +89,79 @@ class SlackButton(Door):
 
 
 class SlackModal(Door):
+    """The modal that a form opens. Several may be open, as on several devices: what is sent is brought to the front."""
+
     name, title, recorded, form = "modal", "Slack: modal", Recorded.SLACK, True
 
     async def look(self, bot, run, who, say):
         human = bot.human(who)
         before = len(human.ephemerals())
-        opening = replace(say, verdict="reject") if say.verdict == "withdraw" else say
-        await human.click(await human.sees(question(self)), opening.button)
+        human.workspace.modals.pop(human.id, None)
+        await self._open(bot, run, who, replace(say, verdict="reject") if say.verdict == "withdraw" else say)
         await bot.app._door.drain()
-        if human.modal is not None:
+        if human.modal is not None and human.modal.content.get("submit") is not None:
             return human.modal
         # Whoever may not decide is told so at once, and gets no modal to fill in.
-        return "\n".join(message.shown_text() for message in human.ephemerals()[before:])
+        told = [message.shown_text() for message in human.ephemerals()[before:]]
+        return "\n".join(told + ([human.modal.shown_text()] if human.modal is not None else []))
+
+    async def _open(self, bot, run, who, say):
+        await bot.human(who).click(bot.card(who, self.question()), say.button)
 
     async def act(self, bot, run, who, seen, say):
         if isinstance(seen, str):
             return seen
         human = bot.human(who)
         before = len(human.ephemerals())
+        human.workspace.modals[human.id] = [seen]
         if say.verdict == "withdraw":
             await human.click(seen, say.button)
         else:
-            await human.submit(dict(say.values) | ({"Reason": say.reason} if say.reason else {}), view=seen)
+            await human.submit(self.filled_in(say), view=seen)
         await bot.app._door.drain()
         told = [message.shown_text() for message in human.ephemerals()[before:]]
         if human.modal is not None:
             told += [human.modal.shown_text(), *map(": ".join, human.modal.errors.items())]
         return "\n".join(told)
 
+    def filled_in(self, say: Say) -> dict[str, Any]:
+        return dict(say.values) | ({"Reason": say.reason} if say.reason else {})
+
+
+class SlackCutCard(SlackModal):
+    """A card that shows a part of what is asked: the modal has the whole of it."""
+
+    name, title, form = "whole", "Slack: modal of a card that is cut", False
+
+    def question(self) -> str:
+        return f"Ship it, {self.name}?\n" + 80 * "All that is in it stands here, line by line.\n" + "The last line."
+
+    async def look(self, bot, run, who, say):
+        seen = await super().look(bot, run, who, say)
+        assert isinstance(seen, str) or "The last line." in seen.shown_text()
+        return seen
+
+    async def _open(self, bot, run, who, say):
+        card = bot.card(who, f"Ship it, {self.name}?")
+        assert "The last line." not in card.shown_text()
+        assert "Show all" in card.buttons()
+        await bot.human(who).click(card, say.button)
+
+
+class SlackCommand(SlackModal):
+    """The command opens the modal, whatever there is to fill in."""
+
+    name, title, form = "command", "Slack: `/approvals approve ID`", False
+
+    async def _open(self, bot, run, who, say):
+        await bot.human(who).command("/approvals", f"{say.verdict} {bot.approval_id(run)}", channel="#general")
+
+    def filled_in(self, say: Say) -> dict[str, Any]:
+        return super().filled_in(say) | ({"Your choice": say.option} if say.option else {})
+
 
 class SlackList(Door):
-    name, title, recorded = "list", "Slack: `/approvals`", Recorded.SLACK
+    name, title, recorded, soon = "list", "Slack: `/approvals`", Recorded.SLACK, True
 
     async def look(self, bot, run, who, say):
         human = bot.human(who)
@@ -122,33 +176,79 @@ class SlackList(Door):
 
 
 class SlackHome(Door):
-    name, title, recorded = "home", "Slack: home tab", Recorded.SLACK
+    """The home tab as it was when they looked: Slack's client draws a newer one when it comes."""
+
+    name, title, recorded, soon = "home", "Slack: home tab", Recorded.SLACK, True
 
     async def look(self, bot, run, who, say):
-        human = bot.human(who)
-        await human.open_home()
+        await bot.human(who).open_home()
         await bot.app._door.drain()
-        # What one has decided stands further down, and can be taken back there; some of it on further pages.
-        row, of = ("done", "decided") if say.verdict == "withdraw" else ("mine", "waiting")
-        there = f"{row}:{bot.approval_id(run)}"
-        while not any(block["block_id"] == there for block in human.home.blocks):
-            try:
-                await human.click(human.home, f"home_page:{of}:next")
-            except NotPossible:
-                break  # said when it is pressed
-            await bot.app._door.drain()
-        return human.home
+        return copy.deepcopy(bot.human(who).home)
 
     async def act(self, bot, run, who, seen, say):
         human = bot.human(who)
         opened = human.modal
         row = "done" if say.verdict == "withdraw" else "mine"
-        await human.click(seen, say.button, block_id=f"{row}:{bot.approval_id(run)}")
+        await human.click_stale(seen, say.button, block_id=f"{row}:{bot.approval_id(run)}")
         await bot.app._door.drain()
         if human.modal is not opened:
             await human.close()
             raise AsksForMore
         return human.home.shown_text()
+
+
+class SlackSelection(SlackModal):
+    """Ticked on the home tab, and decided in the modal that takes one answer to all that is ticked."""
+
+    name, title, form, soon = "selected", "Slack: home tab, decide selected", False, True
+
+    async def _open(self, bot, run, who, say):
+        human = bot.human(who)
+        await human.open_home()
+        await bot.app._door.drain()
+        approval = bot.approval_id(run)
+        await human.select(human.home, "home_pick", [approval], block_id=f"home_pick:{approval}")
+        await human.click(human.home, "Decide selected")
+
+    async def act(self, bot, run, who, seen, say):
+        if say.verdict == "withdraw" or say.option is not None:
+            raise NotPossible("it takes Approve or Reject, and a reason")
+        return await super().act(bot, run, who, seen, say)
+
+    def filled_in(self, say: Say) -> dict[str, Any]:
+        verdict = "approve" if say.verdict == "resume" else say.verdict
+        return super().filled_in(say) | {"Your answer to all of them": verdict}
+
+
+class SlackThread(Door):
+    """A reply in the card's thread, which its author confirms."""
+
+    name, title, recorded = "thread", "Slack: reply in the thread, confirmed", Recorded.SLACK
+    asks: Mapping[str, Any] = {"thread_replies": "count"}
+
+    def comment(self, say):
+        return _WRITTEN[say.verdict]
+
+    async def look(self, bot, run, who, say):
+        if say.verdict not in _WRITTEN or say.option is not None:
+            raise NotPossible("a reply says yes or no")
+        human = bot.human(who)
+        before = len(human.ephemerals())
+        await human.reply_in_thread(bot.card(who, self.question()), _WRITTEN[say.verdict])
+        await bot.app._door.drain()
+        (said,) = human.ephemerals()[before:]
+        return said
+
+    async def act(self, bot, run, who, seen, say):
+        if not seen.buttons():
+            return seen.shown_text()
+        human = bot.human(who)
+        await human.click(seen, f"Yes, {say.verdict}")
+        await bot.app._door.drain()
+        return human.now(seen).shown_text()
+
+
+_WRITTEN = {"approve": "ok", "reject": "nope", "resume": "go ahead"}
 
 
 async def _pressed(bot, who, seen, say, *, block_id=None) -> str:
@@ -180,6 +280,17 @@ class WebPage(Door):
         return (await sent(bot, who, seen, say)).text
 
 
+class CodedPage(WebPage):
+    """The flow asks for the code that the mail shows, and whoever has the mail types it."""
+
+    name, title = "coded", "page of a mail link, with `verify: code`"
+    asks: Mapping[str, Any] = {"verify": "code"}
+
+    async def act(self, bot, run, who, seen, say):
+        code = say.code or bot.app.links.code(await bot.view(run), (await bot.person(who)).id)
+        return await super().act(bot, run, who, seen, replace(say, code=code))
+
+
 class EarlyLink(WebPage):
     """A link that was made for the whole run before anything was asked, and is opened when something is."""
 
@@ -201,12 +312,16 @@ async def sent(bot, who: str, page, say: Say):
     if form is None:
         raise NotPossible(f"the page has no {field}")
     page = replace(page, forms=(form,))
+    values = {f"form.{name}": value for name, value in say.values.items()}
+    values |= {"comment": say.reason} if say.reason else {}
+    values |= {"code": say.code} if say.code and "code" in form.values else {}
     if say.verdict == "withdraw":
-        return await (await bot.browser(who)).send(page, {field: form.choices[field][0]})
-    if not say.verdict:
-        return await (await bot.browser(who)).send(page, {})
-    verdict = f"{say.verdict}:{say.option}" if say.option else say.verdict
-    return await bot.sends(who, page, verdict, say.reason, **say.values)
+        values[field] = form.choices[field][0]
+    elif say.verdict:
+        values[field] = f"{say.verdict}:{say.option}" if say.option else say.verdict
+    sent = await (await bot.browser(who)).send(page, values)
+    await bot.app.runner.idle()
+    return sent
 
 
 # -- programs -------------------------------------------------------------------------------------------------
@@ -320,9 +435,14 @@ def _options(say: Say) -> list[str]:
 DOORS: tuple[Door, ...] = (
     SlackButton(),
     SlackModal(),
-    SlackList(),
+    SlackCutCard(),
     SlackHome(),
+    SlackSelection(),
+    SlackList(),
+    SlackCommand(),
+    SlackThread(),
     WebPage(),
+    CodedPage(),
     EarlyLink(),
     JsonApi(),
     ApiForSeveral(),
