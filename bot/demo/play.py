@@ -154,7 +154,8 @@ class Play:
         wrong = self.human(who).modal
         errors = wrong.errors if wrong is not None else {}
         expect(not errors, "the form is taken", f"it is not: {errors}")
-        self.tell(f"{who.capitalize()} fills in the form: {', '.join(str(each) for each in answers.values())}")
+        said = ", ".join(each for each in answers.values() if isinstance(each, str))
+        self.tell(f"{who.capitalize()} sends the form{f': {said}' if said else ''}")
 
     async def replies(self, who: str, card: Message, text: str) -> None:
         """Somebody writes below a card."""

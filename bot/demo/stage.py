@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from bot import library, tokens
 from bot.app import App
 from bot.demo.company import PHONES, Company, put_in_mailbox
-from bot.manifest import filled_in
+from bot.manifest import INSTALLED_PATH, filled_in
 from bot.settings import Settings
+from bot.web.sign_in import CALLBACK as SIGNED_IN_PATH
 from flows.clock import Clock
 from flows.errors import InvalidForm, Refused
 from flows.people import Person
@@ -93,6 +94,7 @@ async def stage(*, port: int = 0, clock: Clock | None = None) -> AsyncIterator[S
         await sandbox.start(port=port)
         try:
             settings = _settings(Path(folder), sandbox, company, port=free_port())
+            sandbox.oauth.redirects |= {f"{settings.public_url}{path}" for path in (INSTALLED_PATH, SIGNED_IN_PATH)}
             app = await App.open(settings, clock=sandbox.clock)
             try:
                 theatre.append(Stage(sandbox, app, page, company, settings))
@@ -133,10 +135,13 @@ def _settings(folder: Path, sandbox: Sandbox, company: Company, *, port: int) ->
         secret_key=(SecretStr(token_urlsafe(32)),),
         admins=(f"{ADMIN}@example.com",),
         http_allow=("127.0.0.1",),
+        reconcile=timedelta(minutes=1),  # whoever tries a bad day wants to see what becomes of it
         connections=company.connections,
         slack_bot_token=SecretStr(sandbox.bot_token),
         slack_signing_secret=SecretStr(sandbox.signing_secret),
         slack_api_url=sandbox.slack_url,
+        slack_client_id=sandbox.oauth.client_id,
+        slack_client_secret=SecretStr(sandbox.oauth.client_secret),
         gmail_api_url=sandbox.gmail_url,
         gmail_sender=SENDER,
         gmail_token=SecretStr(sandbox.gmail_token),
@@ -160,11 +165,21 @@ def _flows(set_up: Stage) -> list[dict[str, Json]]:
             "title": flow.name,
             "description": flow.description or "",
             "fields": [
-                field.model_dump(mode="json", exclude_none=True) | filled.get(field.name, {}) for field in flow.inputs
+                field.model_dump(mode="json", exclude_none=True)
+                | filled.get(field.name, {})
+                | _FILLED.get((flow.flow, field.name), {})
+                for field in flow.inputs
             ],
         }
         for flow in flows
     ]
+
+
+_FILLED: dict[tuple[str, str], dict[str, Json]] = {
+    ("hotfix", "version"): {"default": "1.4.1"},
+    ("hotfix", "lead"): {"default": "eve@example.com"},
+}
+"""Where one flow is filled in differently from the others."""
 
 
 def _filled(set_up: Stage) -> dict[str, dict[str, Json]]:
@@ -185,6 +200,10 @@ def _filled(set_up: Stage) -> dict[str, dict[str, Json]]:
         "approvers": "bob@example.com, cat@example.com",
         "version": "1.4.0",
         "changes": "Faster search. Fixes the time zone of invoices.",
+        "problem": "Invoices cannot be opened since 1.4.0.",
+        "partner": "Globex",
+        "amount": 4800,
+        "signer": "dan@example.com",
         "customer": "zoe@example.net",
         "order": "4711",
         "lead": "bob@example.com",

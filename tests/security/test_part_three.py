@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from flows.definition import Approval, Flow, Step
-from flows.errors import NotAllowed, NotAnApprover, NotVerified, SelfApproval
-from flows.run import Door, Verdict
+from flows.effects import Note
+from flows.errors import NotAllowed, NotAnApprover, NotVerified, QuorumUnreachable, SelfApproval
+from flows.events import TimerFired
+from flows.run import Door, Timer, Verdict
 from flows.testing import FlowTest
 
 ANN, BOB, CAY, DAN, EVE = (f"{name}@example.com" for name in ("ann", "bob", "cay", "dan", "eve"))
@@ -133,3 +135,84 @@ async def test_S4_a_link_alone_takes_no_answer_back_where_the_flow_asks_for_more
         await t.settle()
 
         assert run.suspension("gate").approvals == 1
+
+
+# -- lost, or said to the wrong one -----------------------------------------------------------------------------
+
+
+def noted(t: FlowTest, note: Note) -> list[str]:
+    return [one.person.email for one in t.notes if one.note is note and one.person is not None]
+
+
+async def test_an_escalation_that_leaves_too_few_is_refused_at_once():
+    replaces = {"after": "1h", "to": [DAN], "mode": "replace"}
+    async with kit(flow(quorum=2, escalate=[replaces])) as t:
+        with pytest.raises(QuorumUnreachable):
+            await t.start(by=ANN)
+
+
+async def test_who_was_relieved_hears_no_more_of_what_they_had_put_off():
+    async with kit(flow(approvers=(BOB, CAY), quorum=2, timeout="7d"), admins=[EVE]) as t:
+        run = await t.start(by=ANN)
+        await t.snooze(run, by=BOB, until="2h")
+        bob, dan, eve = [await who(t, one) for one in (BOB, DAN, EVE)]
+        await t.engine.reassign(run.number, 1, bob, dan, eve, door=Door.API)
+        await t.settle()
+        await t.advance("3h")
+
+        assert noted(t, Note.WOKEN) == []
+
+
+async def test_a_seat_that_goes_to_and_fro_is_told_each_time():
+    async with kit(flow(approvers=(BOB,))) as t:
+        run = await t.start(by=ANN)
+        bob, dan = await who(t, BOB), await who(t, DAN)
+        for person, to in ((bob, dan), (dan, bob), (bob, dan)):
+            await t.engine.reassign(run.number, 1, person, to, person, door=Door.SLACK)
+            await t.settle()
+
+        assert [mail.person.email for mail in t.messenger.mails] == [BOB, DAN, BOB, DAN]
+
+
+async def test_R14_a_clock_that_steps_back_loses_no_answer_that_settles_while_a_question_is_open():
+    async with kit(flow(quorum=1, settle="1m", questions="stop_clock", timeout="2d")) as t:
+        run = await t.start(by=ANN)
+        await t.ask(run, "Why?", by=BOB)
+        await t.approve(run, by=CAY)
+        await t.store.transact(run.number, TimerFired("gate", 1, timer=Timer.SETTLE))
+        await t.settle()
+        await t.advance("2m")
+
+        assert run.outcome == "succeeded"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_R5_what_settles_in_a_paused_run_takes_effect_and_goes_on_when_it_may(restarts):
+    async with kit(Flow(flow="ask", steps=(*flow(settle="1m", approvers=(BOB,)).steps, Step(id="log", uses="log")))) as t:
+        run = await t.start(by=ANN)
+        await t.approve(run, by=BOB)
+        await t.pause(run, by=ANN)
+        if restarts:
+            await t.restart(down="5m")
+        await t.advance("2m")
+        before = len(run.calls("log")), run.status
+        await t.unpause(run, by=ANN)
+
+        assert (before, len(run.calls("log")), run.outcome) == ((0, "paused"), 1, "succeeded")
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_R7_cancelled_or_superseded_while_it_settles_is_over(restarts):
+    by_key = flow(settle="1m", approvers=(BOB,)).model_copy(update={"supersede": "same"})
+    async with kit(by_key) as t:
+        run = await t.start(by=ANN)
+        await t.approve(run, by=BOB)
+        newer = await t.start(by=ANN)
+        if restarts:
+            await t.restart(down="5m")
+        await t.advance("2m")
+        await t.approve(newer, by=BOB)
+        await t.cancel(newer, by=ANN)
+        await t.advance("2m")
+
+        assert (run.outcome, newer.outcome) == ("cancelled", "cancelled")
