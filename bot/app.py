@@ -205,7 +205,13 @@ class App:
         cards, requests = None, None
         if settings.slack:
             cards = Cards(
-                self.workspaces, self.links, self.store.ids, clock, self.engine.cards, teams=self._teams_of_cards
+                self.workspaces,
+                self.links,
+                self.store.ids,
+                clock,
+                self.engine.cards,
+                teams=self._teams_of_cards,
+                may_drop=self.engine.check_may_drop,
             )
             requests = Requests(self.workspaces, cards, self.links, self.store.ids, clock, self.engine.cards)
         self.triggers = Starter(self.store, self.engine, self.people, clock)

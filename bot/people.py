@@ -29,6 +29,7 @@ TRUSTED = timedelta(hours=24)
 """How long Slack's last word that somebody is there is enough, while Slack cannot be asked: an outage is shorter."""
 
 _LEFT = "has left Slack"
+_OUTSIDER = "is a guest, a bot, of another company, or has left Slack"
 
 
 class Member(Protocol):
@@ -48,6 +49,8 @@ class Member(Protocol):
     def deleted(self) -> bool: ...
     @property
     def stranger(self) -> bool: ...
+    @property
+    def full_member(self) -> bool: ...
     @property
     def confirmed(self) -> bool: ...
 
@@ -234,6 +237,20 @@ class People:
                 if belongs_to:
                     belongs.add(handle)
         return Memberships(frozenset(belongs), read_at)
+
+    async def outsider(self, person: PersonId) -> str | None:
+        """Guests, bots and people of other companies count where a flow names them, and nowhere else. Whoever has no
+        account in Slack is taken as they are."""
+        who = await self._store.person(person)
+        if who is None or who.slack is None or not self._slack.teams:
+            return None
+        ids = await self._store.read(lambda c, _: rows.slack_ids(c, who.id))
+        for of, user in _pairs([who.slack, *ids]):
+            for team in [of] if of in self._slack else self._slack.teams:
+                member = (await self._ask(self._slack.directory(team).user(user)))[0]
+                if member is not None and member.full_member:
+                    return None
+        return _OUTSIDER
 
     # -- inside -------------------------------------------------------------------------------------------------
 

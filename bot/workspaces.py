@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from flows.people import Person
 from integrations.slack.client import SlackClient
 from integrations.slack.directory import SlackDirectory
-from integrations.slack.failures import Disconnected
+from integrations.slack.failures import Disconnected, SlackError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,16 @@ class Workspaces:
     def first_of(self, *teams: str | None) -> str | None:
         """The first of these that the bot is in, or was: whoever belongs there is unknown elsewhere. Else the default."""
         return next((team for team in teams if team in self._connected or team in self._former), self.default)
+
+    def of_person(self, person: Person) -> str | None:
+        """The workspace in which somebody is met: that in which they were known first, where the bot is in it."""
+        return self.first_of((person.slack or "").rpartition("/")[0] or None)
+
+    async def direct(self, person: Person, team: str | None = None) -> str:
+        """The channel of the direct messages to somebody, by default where they are met. Raises ``SlackError``."""
+        if person.slack is None:
+            raise SlackError(f"{person.name} is not in Slack; the flow can ask by mail instead.")
+        return await self.client(team or self.of_person(person)).open_direct(person.slack.rpartition("/")[2])
 
     def handle(self, group: str, team: str | None = None) -> str:
         """What a workspace's user group (``@group``) is called everywhere: ``T.../@group``, of ``home`` ``@group``."""

@@ -168,8 +168,9 @@ def _escalate(draft: Draft, wait: Approval | Hold, suspension: Suspension) -> No
     if draft.now < later.at:
         _again(draft, suspension, Timer.ESCALATE, later.at, None)
         return
-    replaces = step.mode == "replace"
     standing = draft.standing_of(suspension.n)
+    # Nobody is relieved where those who would be left could never be enough.
+    replaces = step.mode == "replace" and len({*standing, *later.asked}) >= suspension.needed
     after = quorum.escalated(suspension, later.approvers, standing, replaces=replaces)
     after = after.but(clocks=clocks.but(escalated=clocks.escalated + 1))
     draft.suspensions[suspension.n] = after

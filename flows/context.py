@@ -10,7 +10,7 @@ from flows.ids import Ids
 from flows.people import Person, PersonId
 from flows.plan import Plan, Reads, Shape, StepPlan, above, bind, indexes
 from flows.ports import Json
-from flows.run import Answer, Callback, Close, Decision, Path, Run, StepRun, StepState, Stop, Verdict
+from flows.run import Answer, Callback, Close, Decision, Path, Row, Run, StepRun, StepState, Stop, Verdict
 
 Context = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ class Someone:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Known(Row):
     """Rows that were loaded for some expressions: step runs by path, answers by path, and the people in them.
 
     ``items`` are those of loops, by the path of the loop's step run and the index. ``gathered`` are the loops whose

@@ -75,7 +75,8 @@ def decide(draft: Draft, event: DecisionMade) -> Closed | None:
             name = f"{suspension.n}.{seat}.{field_.name}"
             draft.secrets[name] = str(values[field_.name])
             values[field_.name] = {SECRET: name}
-    draft.event = replace(event, values=values)
+    if values or event.values:
+        draft.event = replace(event, values=values)
     # A secret is not compared, its reference says nothing of it: sent again, it replaces the one that was kept.
     if (
         before is not None

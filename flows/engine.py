@@ -60,7 +60,7 @@ from flows.opening import MAX_HANDLES, flat, made_handles
 from flows.people import PersonId, Roster
 from flows.plan import Plan, made
 from flows.ports import Directory, Json
-from flows.quorum import MembershipsNeeded, check_may_decide, look_up
+from flows.quorum import MembershipsNeeded, check_may_decide, check_may_drop, look_up
 from flows.run import SECRET, Door, Early, Outcome, Path, Run, Verdict, Verified
 from flows.store import delegations, inbox, outbox, reads
 from flows.store.slices import load_run
@@ -374,6 +374,7 @@ class Engine:
         admin. Raises as ``nudge``, and ``NotAnApprover``, ``SelfApproval``."""
         admin = as_admin and self._is_admin(by)
         said = _said("reason", reason)
+        await self._check_may_be_chosen(to)
         return await self._with_memberships(
             run, ReassignRequested(n, person, to, by, door, said, admin, via_token=via_token)
         )
@@ -445,6 +446,7 @@ class Engine:
             raise InvalidForm({"until": "is more than a year away; hand over again when the time has come"})
         for flow in flows:
             self._known(flow)
+        await self._check_may_be_chosen(to)
         try:
             return await self._store.delegate(Delegation(0, person, to, starts, ends, tuple(flows), by, now))
         except Circle as circle:
@@ -453,6 +455,15 @@ class Engine:
             names = [(await self._store.person(one)) for one in circle.chain]
             chain = " to ".join(one.name if one is not None else "somebody" for one in names)
             raise NotAllowed(f"That would go round in a circle: {chain}. Choose somebody else.") from None
+
+    async def _check_may_be_chosen(self, person: PersonId) -> None:
+        """Whom a flow would have to name, nobody can choose in its place. Raises ``NotAllowed``, ``TryAgain``."""
+        why_not = await self._directory.outsider(person)
+        if why_not is not None:
+            who = await self._store.person(person)
+            raise NotAllowed(
+                f"{who.name if who else 'Somebody'} {why_not}. Only a flow itself can ask them; choose somebody else."
+            )
 
     async def end_delegation(self, delegation: int, by: PersonId, *, as_admin: bool = True) -> Delegation:
         """End one early: for who gave it, who received it, and admins. What was decided by it stands.
@@ -531,6 +542,12 @@ class Engine:
     async def is_owner(self, flow: Flow, person: PersonId) -> bool:
         """Whether the person owns the flow. Raises ``TryAgain`` where the directory does not answer."""
         return flow.owner is not None and await self._is_among(person, (flow.owner,))
+
+    async def check_may_drop(self, view: SuspensionView, person: PersonId, *, as_admin: bool = True) -> None:
+        """Return if the person may let this go on without a decision; else raise the ``NotAllowed`` that ``drop`` would.
+        Raises ``TryAgain``."""
+        admin = as_admin and self._is_admin(person)
+        check_may_drop(admin=admin, owner=admin or await self.is_owner(view.plan.flow, person))
 
     async def check_may_decide(self, view: SuspensionView, person: PersonId, *, as_admin: bool = True) -> None:
         """Return if the person may answer this suspension now; else raise the ``Refused`` that ``decide`` would.

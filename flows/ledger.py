@@ -79,27 +79,24 @@ def broken_at(entries: Iterable[Entry]) -> int | None:
 
 _PLAIN = frozenset({str, int, bool})
 # What nearly all entries have is left out: the first round, the first attempt, a deadline's timer.
-_USUAL: Mapping[tuple[type, str], object] = {
-    (ActionFinished, "round"): 1,
-    (ActionFinished, "attempt"): 1,
-    (ActionFailed, "round"): 1,
-    (ActionFailed, "attempt"): 1,
-    (PeopleResolved, "round"): 1,
-    (PeopleResolved, "n"): 0,
-    (PeopleResolved, "times"): 1,
-    (StepStarted, "round"): 1,
-    (StepStarted, "attempt"): 1,
-    (TimerFired, "timer"): Timer.DUE,
-    (DecisionMade, "principals"): {},
+_USUAL: Mapping[type, Mapping[str, object]] = {
+    ActionFinished: {"round": 1, "attempt": 1},
+    ActionFailed: {"round": 1, "attempt": 1},
+    PeopleResolved: {"round": 1, "n": 0, "times": 1},
+    StepStarted: {"round": 1, "attempt": 1},
+    TimerFired: {"timer": Timer.DUE},
+    DecisionMade: {"principals": {}},
 }
+_NOTHING_USUAL: Mapping[str, object] = {}
 _OMITTED = frozenset({"output", "roster", "rerun"})
 
 
 def _record(thing: Event | Fact) -> dict[str, Json]:
     record: dict[str, Json] = {"is": type(thing).__name__}
+    usual = _USUAL.get(type(thing), _NOTHING_USUAL)
     for name in _NAMES[type(thing)]:
         value = getattr(thing, name)
-        if (type(thing), name) in _USUAL and value == _USUAL[type(thing), name]:
+        if name in usual and value == usual[name]:
             continue
         if type(value) in _PLAIN:
             record[name] = value

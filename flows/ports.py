@@ -125,6 +125,10 @@ class Directory(Protocol):
         a decision depends on it."""
         ...
 
+    async def outsider(self, person: PersonId) -> str | None:
+        """Why somebody counts only where a flow itself names them, as what follows their name; None for everybody else."""
+        ...
+
     def is_admin(self, person: PersonId) -> bool:
         """Whether the person is one of the installation's admins."""
         ...

@@ -435,7 +435,8 @@ def still_reachable(
     everybody = dict.fromkeys([*named, *(member for group in groups for member in asked.members(group))])
     counts = isinstance(wait, Hold) or wait.self_approval
     able = asked.present((person for person in everybody if counts or person != requester), groups)
-    gaps = tuple(roster.gaps.items())
+    called = {handle: people[one].name for one in approvers.people for handle in _own(people.get(one))}
+    gaps = tuple((called.get(handle, handle), reason) for handle, reason in roster.gaps.items())
     if isinstance(wait, Hold):
         if not able:
             raise QuorumUnreachable(f"nobody can resume this: {_gaps(gaps) or 'the groups named have no members'}")

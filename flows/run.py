@@ -6,10 +6,11 @@ branches, loops and child flows wait side by side. A ``Slice`` is the part of a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
@@ -40,14 +41,32 @@ class Row:
     __slots__: tuple[str, ...] = ()
 
     def but(self, **changes: Any) -> Self:
-        """The same row with some fields changed: ``dataclasses.replace``, in a third of its time.
+        """The same row with some fields changed: ``dataclasses.replace``, in a tenth of its time.
 
         A transition makes a dozen of these, and transitions are what the engine does.
         """
+        get, setters, by_name = _ACCESSORS.get(type(self)) or _accessors(type(self))
         new = object.__new__(type(self))
-        for name in self.__slots__:
-            object.__setattr__(new, name, changes[name] if name in changes else getattr(self, name))
+        for setter, value in zip(setters, get(self), strict=True):
+            setter(new, value)
+        for name, value in changes.items():
+            by_name[name](new, value)
         return new
+
+
+Setter = Callable[[Any, Any], None]
+Accessors = tuple[Callable[[Any], tuple[Any, ...]], tuple[Setter, ...], Mapping[str, Setter]]
+_ACCESSORS: dict[type[Row], Accessors] = {}
+
+
+def _accessors(row: type[Row]) -> Accessors:
+    """How the fields of a sort of row are read, all at once, and set: past the guard that keeps rows as they are."""
+    by_name: dict[str, Setter] = {name: getattr(row, name).__set__ for name in row.__slots__}
+    names = row.__slots__
+    # Of one name alone, attrgetter gives the bare value.
+    get = attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
+    _ACCESSORS[row] = get, tuple(by_name.values()), by_name
+    return _ACCESSORS[row]
 
 
 class Status(StrEnum):
@@ -493,7 +512,7 @@ class Answer(Row):
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Row):
     """The part of a run that one event needs, read in the transaction that will write.
 
     ``steps`` holds the event's step run, its ancestors and the step runs that may be named by an expression

@@ -27,6 +27,9 @@ def fired(draft: Draft, event: TimerFired) -> None:
     match event.timer:
         case Timer.DUE:
             planned, over = suspension.due, suspension.overdue(draft.now) or suspension.settled(draft.now)
+            if planned is not None and suspension.clocks.settles_at is not None:
+                # What is said may be taken back until then; the deadline counts again if it is.
+                planned = max(planned, suspension.clocks.settles_at)
         case Timer.SETTLE:
             planned, over = suspension.clocks.settles_at, suspension.settled(draft.now)
         case _:
@@ -34,7 +37,9 @@ def fired(draft: Draft, event: TimerFired) -> None:
             return
     if over:
         _time_passed(draft, suspension)
-    elif planned is not None and draft.now < planned and suspension.clocks.stopped_at is None:
+    elif (
+        planned is not None and draft.now < planned and not (suspension.clocks.stopped_at and event.timer is Timer.DUE)
+    ):
         # The wall clock was stepped back between the timer and this transaction: not yet. However often it is
         # said too early, one timer remains.
         draft.effects.append(Withdraw(suspension.path, timer=event.timer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flows.context import Context, Known, Wanted, context, scope_inputs
@@ -276,7 +276,7 @@ class Draft:
             refusal=refusal,
             event=self.event,
             secrets=self.secrets,
-            known=replace(self.known, run=run),
+            known=self.known.but(run=run),
             changed=True,
             items=self.items,
             callbacks=tuple(self.callbacks),

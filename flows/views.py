@@ -112,6 +112,14 @@ class SuspensionView:
         own = next((decision for decision in self.decisions if decision.person == person), None)
         return own or next((decision for decision in self.decisions if decision.by == person), None)
 
+    def may_be_asked(self, person: PersonId) -> bool:
+        """Whether they are asked by name, or for somebody, or might be as a member of a group: who that is, is not known
+        here."""
+        suspension, who = self.suspension, self.person(person).id
+        named = *suspension.approvers.people, *(suspension.terms.veto if suspension.terms else ())
+        people = [*(one for one in named if isinstance(one, int)), *(one.delegate for one in self.delegations)]
+        return bool(quorum.groups_asked(suspension)) or who in {self.person(one).id for one in people}
+
     def question(self, place: int) -> Question | None:
         """The question at that place in the order of those that were asked."""
         return next((one for one in self.questions if one.place == place), None)
@@ -173,8 +181,8 @@ def note_wanted(view: SuspensionView, note: Note, person: PersonId | None, times
             return False
         case Note.REMINDER | Note.NUDGE | Note.WOKEN:
             answered = person is not None and view.decision_of(person) is not None
-            named = person in view.suspension.approvers.people or bool(view.suspension.approvers.groups)
-            return view.open and named and not answered and view.suspension.clocks.settles_at is None
+            asked = person is not None and view.may_be_asked(person)
+            return view.open and asked and not answered and view.suspension.clocks.settles_at is None
         case Note.QUESTION:
             return view.open and question is not None and question.open
         case Note.ANSWER:

@@ -16,7 +16,6 @@ from integrations.sandbox import Human, Page, Visitor
 from integrations.sandbox.message import Message
 from integrations.sandbox.view import View
 
-
 STANDING = "You asked for this"
 """What stands on the requester's own message of a run, and on no card."""
 

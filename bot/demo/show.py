@@ -18,7 +18,6 @@ from bot.demo.stage import stage
 from flows.clock import SystemClock
 from flows.testing import FakeClock
 
-
 _BETWEEN = timedelta(minutes=1)
 
 
@@ -64,6 +63,7 @@ async def _serve(port: int) -> int:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     try:
         async with stage(port=port) as set_up:
+            await set_up.small_talk()
             Console().print(
                 f"\n  Signoff's demo is at  {set_up.page.url(**{'as': 'ann'})}\n\n  Ctrl-C ends it; nothing is kept.\n",
                 markup=False,

@@ -18,6 +18,7 @@ from bot.app import App
 from bot.demo.company import PHONES, Company, put_in_mailbox
 from bot.manifest import INSTALLED_PATH, filled_in
 from bot.settings import Settings
+from bot.slack.views.help import COMMANDS
 from bot.web.sign_in import CALLBACK as SIGNED_IN_PATH
 from flows.clock import Clock
 from flows.errors import InvalidForm, Refused
@@ -63,6 +64,10 @@ class Stage:
         async with AsyncClient(str(self.settings.public_url), issued.secret) as api:
             yield api
 
+    async def small_talk(self) -> None:
+        """Something that people have said already, so that there is a message to ask approval for."""
+        await self.human("dan").say("The new coffee machine is 480 euros. Shall we?", channel="general")
+
     async def mail_in_advance(self, run: int, name: str) -> None:
         """What an admin's script does: makes somebody's link for a run that does not ask yet, and mails it."""
         person, admin = self.human(name), self.human(ADMIN)
@@ -107,6 +112,7 @@ async def stage(*, port: int = 0, clock: Clock | None = None) -> AsyncIterator[S
             await sandbox.stop()
 
 
+_HINTS = {f"/approvals {name.partition(' ')[0]}".rstrip(): told.replace("`", "") for name, told in COMMANDS.items()}
 _GUIDE = Guide(
     title="A company in a box",
     lead="Signoff runs on your machine. Slack and Gmail are stand-ins; the bot, its flows and its links are real.",
@@ -117,11 +123,24 @@ _GUIDE = Guide(
         Step("Then ask for a release: it takes two of Bob, Cat and Dan, in #releases.", "?as=ann&flow=release"),
         Step("Or by mail: the link opens a page, and only the page decides.", "?as=ann&flow=gmail_approval"),
     ],
+    more=[
+        Step("A hotfix: a reminder after a minute, Eve after three, ten seconds to undo.", "?as=ann&flow=hotfix"),
+        Step("As Bob, on its card: ··· and Explain; or ask, or say ok, in its thread.", "?as=bob&open=releases"),
+        Step("Bob's Home: select several, and decide them at once.", "?as=bob&open=home"),
+        Step("Ann's own messages: Nudge; and after a rejection, Edit and resubmit.", "?as=ann&open=dm"),
+        Step("Bob goes away: type /approvals delegate.", "?as=bob&open=general"),
+        Step(
+            "Dan has written something: ask approval for it, from the menu ··· of his message.", "?as=ann&open=general"
+        ),
+        Step("A contract by mail, with a code that only the mail shows.", "?as=ann&flow=contract"),
+        Step("Eve is the admin: from her Home she installs the bot in Globex.", "?as=eve&open=home"),
+        Step("Bad days, on the left: archive #releases while a card waits there, or let Slack be down."),
+    ],
     notes=(
         "Approve your own request, approve twice, click an old card: each click gets an answer that says why. The other"
         " flows are those of the migration guide; jobs take half a minute, and text messages come by mail."
     ),
-    commands={"/approvals": "what waits for you; also: all, show RUN, help"},
+    commands=_HINTS,
 )
 
 

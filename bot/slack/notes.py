@@ -90,10 +90,10 @@ class Notes:
                 assert asked is not None  # as above
                 return notes.question(view, asked, link=link, reference=Reference.to(view).text(self._ids))
             case Note.ESCALATED:
-                groups = await self._cards.groups(view, self._home(person))
+                groups = await self._cards.groups(view, self._workspaces.of_person(person))
                 return notes.escalated(view, times, link=link, groups=groups)
             case Note.REASSIGNED:
-                groups = await self._cards.groups(view, self._home(person))
+                groups = await self._cards.groups(view, self._workspaces.of_person(person))
                 return notes.reassigned(view, link=link, groups=groups)
             case _:
                 return notes.dropped(view, self._ids, link=link)
@@ -101,8 +101,8 @@ class Notes:
     # -- where --------------------------------------------------------------------------------------------------
 
     async def _send(self, person: Person, shown: Shown, thread_ts: str | None, call: ActionCall) -> None:
-        client = self._workspaces.client(self._home(person))
-        channel = await self._direct(person)
+        client = self._workspaces.client(self._workspaces.of_person(person))
+        channel = await self._workspaces.direct(person)
         message = Message(shown.text, shown.blocks, thread_ts=thread_ts)
         try:
             await deliver(client, call, [channel], message, now=self._clock.now)
@@ -114,17 +114,9 @@ class Notes:
 
     async def _own_card(self, view: SuspensionView, person: Person) -> str | None:
         """The ts of the card that only this person sees."""
-        channel = await self._direct(person)
+        channel = await self._workspaces.direct(person)
         places = await self._places(view.run.id, view.suspension.n)
         return next((ts for place, ts in places if place == channel), None)
 
     async def _link(self, view: SuspensionView, person: Person) -> str:
         return await self._cards.link(view.run.id, view.suspension.n, person) or self._links.url(view, person.id)
-
-    async def _direct(self, person: Person) -> str:
-        if person.slack is None:
-            raise SlackError(f"{person.name} is not in Slack.")
-        return await self._workspaces.client(self._home(person)).open_direct(person.slack.rpartition("/")[2])
-
-    def _home(self, person: Person) -> str | None:
-        return self._workspaces.first_of((person.slack or "").rpartition("/")[0] or None)

@@ -56,21 +56,21 @@ class Requests:
         who = card.view.person(card.person)
         if who.slack is None:
             return None
-        team = self._home(who)
+        team = self._workspaces.of_person(who)
         run = card.view.run
         handles = [handle for one in card.view.suspensions for handle in one.suspension.approvers.groups]
         shown = requester(card.view, self._ids, groups=await self._cards.group_ids(handles, team))
         at = (card.posted, card.ts) if card.posted is not None and card.ts is not None else None
         message = Lasting(self._workspaces.client(team), EVENT, self._clock.now)
-        posted = await message.sync(shown, at, lambda: self._direct(who), call, wanted=run.ending is None)
+        posted = await message.sync(shown, at, lambda: self._workspaces.direct(who), call, wanted=run.ending is None)
         return replace(posted, team=team) if posted is not None else None
 
     async def tell_requester(self, view: RunView, person: Person, call: ActionCall) -> None:
         """Tell ``person``, who has to be in Slack, how the run ended, who, why, and where its card is: as a reply to the
         run's message, where there is one."""
         shown = ending(view, person, await self._last_card(view, person))
-        client = self._workspaces.client(self._home(person))
-        channel = await self._direct(person)
+        client = self._workspaces.client(self._workspaces.of_person(person))
+        channel = await self._workspaces.direct(person)
         threads = [ts for place, ts in await self._places(view.run.id, MESSAGE) if place == channel]
         message = Message(shown.text, shown.blocks, thread_ts=threads[0] if threads else None)
         try:
@@ -87,11 +87,3 @@ class Requests:
                 # Who asked may read the page also where they see no card: it went to somebody else alone, or by mail.
                 return await self._cards.link(view.run.id, one.suspension.n, person) or self._links.url(one, person.id)
         return None
-
-    async def _direct(self, person: Person) -> str:
-        if person.slack is None:
-            raise SlackError(f"{person.name} is not in Slack.")
-        return await self._workspaces.client(self._home(person)).open_direct(person.slack.rpartition("/")[2])
-
-    def _home(self, person: Person) -> str | None:
-        return self._workspaces.first_of((person.slack or "").rpartition("/")[0] or None)

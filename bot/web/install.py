@@ -77,7 +77,7 @@ class InstallPages:
         return [
             web.get(f"/{AdminDoor.SLACK}", self._show),
             web.post(f"/{AdminDoor.SLACK}", self._begin),
-            web.get(REDIRECT, self._back),
+            web.get(REDIRECT, self._back, allow_head=False),
         ]
 
     # -- to Slack -----------------------------------------------------------------------------------------------

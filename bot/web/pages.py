@@ -150,7 +150,7 @@ class Pages:
         except NotThisPage as error:
             return await self._page(request, token, view, reader, error=error)
         except InvalidForm as error:
-            problems = InvalidForm({ANSWER: problem for problem in error.fields.values()})
+            problems = InvalidForm({ANSWER: "; ".join(error.fields.values())})
             return await self._page(request, token, view, reader, error=problems, typed=typed)
         except (Refused, StoreError) as error:
             if isinstance(error, StoreError):

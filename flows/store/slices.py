@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -211,7 +211,7 @@ def extend(connection: Connection, kept: Kept, plan: Plan, slice_: Slice, wanted
     if wanted.outputs is not None:
         turns = load_turns(connection, plan, run.id, wanted.outputs)
         gathered = slice_.gathered | _gathered(plan, wanted.outputs, turns)
-        return replace(slice_, steps={**slice_.steps, **turns}, gathered=gathered)
+        return slice_.but(steps={**slice_.steps, **turns}, gathered=gathered)
     if wanted.reads is not None:
         known = load_known(connection, plan, run, wanted.path or "", wanted.reads, next_items=True)
         people = load_people(connection, kept, _people_in(run, known.answers, ()))
@@ -235,8 +235,7 @@ def extend(connection: Connection, kept: Kept, plan: Plan, slice_: Slice, wanted
             one = load_suspension(connection, run.id, step.suspension)
             if one is not None:
                 suspensions[one.n] = one
-    return replace(
-        slice_,
+    return slice_.but(
         steps={**found, **slice_.steps},
         suspensions=suspensions,
         opened=slice_.opened | {path},
@@ -573,10 +572,10 @@ class _Reading:
         persons = [*more, *(suspension.closing.by if suspension.closing else ()), *suspension.approvers.people]
         slice_ = self.at(suspension.path, persons, suspensions=[suspension])
         if suspension.closing is not None:
-            slice_ = replace(slice_, people=load_people(self.connection, self.kept, persons))
+            slice_ = slice_.but(people=load_people(self.connection, self.kept, persons))
         if not standing:
             return slice_
-        return replace(slice_, standing=_standing(self.connection, self.run.id, suspension), deciding=n)
+        return slice_.but(standing=_standing(self.connection, self.run.id, suspension), deciding=n)
 
     def asking(self, n: int, *people: PersonId) -> Slice:
         """The suspension ``n`` with what everybody has said, and the questions that nobody has answered."""
@@ -586,8 +585,7 @@ class _Reading:
         later = [one for step in suspension.clocks.later for one in step.asked]
         slice_ = self.around(n, *people, *later, standing=True)
         answer = load_answer(self.connection, self.run.id, suspension)
-        return replace(
-            slice_,
+        return slice_.but(
             answers={**slice_.answers, suspension.path: answer},
             questions=load_questions(self.connection, self.run.id, n, open_only=True),
         )
@@ -619,7 +617,7 @@ class _Reading:
             )
         else:
             slice_ = self.at(suspension.path, suspensions=[suspension])
-        return replace(slice_, callbacks={} if called is None else {called.n: called})
+        return slice_.but(callbacks={} if called is None else {called.n: called})
 
     def for_decision(self, event: DecisionMade) -> Slice:
         connection, run, now = self.connection, self.run, self.now
@@ -672,8 +670,7 @@ class _Reading:
         answers = slice_.answers
         if suspension.n in answered:
             answers = {**answers, suspension.path: answered[suspension.n]}
-        return replace(
-            slice_,
+        return slice_.but(
             answers=answers,
             standing=standing,
             mine=mine,
@@ -709,8 +706,7 @@ class _Reading:
         reads = self.plan.ending_reads
         known = load_known(self.connection, self.plan, self.run, "", reads)
         persons = _people_in(self.run, known.answers, slice_.people)
-        return replace(
-            slice_,
+        return slice_.but(
             steps={**known.steps, **slice_.steps},
             answers=known.answers,
             people=load_people(self.connection, self.kept, persons),
@@ -742,7 +738,7 @@ class _Reading:
                 continue
             answer = load_answer(self.connection, self.run.id, suspension)
             one = self.at(suspension.path, [event.person], suspensions=[suspension], answered={suspension.n: answer})
-            slice_ = _both(slice_, replace(one, answers={**one.answers, suspension.path: answer}))
+            slice_ = _both(slice_, one.but(answers={**one.answers, suspension.path: answer}))
         return slice_
 
     def for_merge(self, event: PeopleMerged) -> Slice:
@@ -752,7 +748,7 @@ class _Reading:
         for suspension in map(suspension_of, rows):
             answer = load_answer(self.connection, self.run.id, suspension)
             one = self.at(suspension.path, suspensions=[suspension], answered={suspension.n: answer})
-            slice_ = _both(slice_, replace(one, answers={**one.answers, suspension.path: answer}))
+            slice_ = _both(slice_, one.but(answers={**one.answers, suspension.path: answer}))
         return slice_
 
 
@@ -789,8 +785,7 @@ def newer_with_key(connection: Connection, flow: str, key: str, run_id: int) -> 
 
 
 def _both(one: Slice, other: Slice) -> Slice:
-    return replace(
-        one,
+    return one.but(
         steps={**one.steps, **other.steps},
         suspensions={**one.suspensions, **other.suspensions},
         answers={**one.answers, **other.answers},

@@ -296,8 +296,8 @@ class SqliteStore:
         event: Event,
         memo: str | None = None,
     ) -> tuple[Transition, list[Leased]]:
-        if isinstance(event, _OF_PEOPLE):
-            event = replace(event, person=self._present(connection, event.person))
+        if isinstance(event, _OF_PEOPLE) and (person := self._present(connection, event.person)) != event.person:
+            event = replace(event, person=person)
         if isinstance(event, ReassignRequested):
             event = replace(event, to=self._present(connection, event.to), by=self._present(connection, event.by))
         now = whole(self._clock.now())

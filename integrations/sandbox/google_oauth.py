@@ -25,6 +25,7 @@ from google.auth import crypt, jwt
 
 from flows.clock import Clock
 from flows.ports import Json
+from integrations.sandbox import consent
 from integrations.sandbox.gate import Gate, Performed
 from integrations.sandbox.google_accounts import ACCESS_LIFETIME, GoogleAccounts, RefreshToken, TokenRefusal
 
@@ -96,24 +97,25 @@ class GoogleOAuth:
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         problem = self._problem(request.query)
         if problem is not None:
-            return _page(f"<h1>Access blocked</h1><p>Error 400: {problem}</p>", 400)
+            return consent.page("Access blocked", f"<p>Error 400: {problem}</p>", of="Google's page", status=400)
         asked = request.query["scope"].split()
         boxes = "".join(
             f'<label><input type="checkbox" name="scope" value="{escape(one)}" checked>{escape(one)}</label>'
             for one in asked
         )
-        return _page(
-            f'<h1>Signoff wants access to your Google Account</h1><form method="post" action="{escape(str(request.rel_url))}">'
-            f'<input name="account" value="">{boxes}'
+        form = (
+            f'<form method="post" action="{escape(str(request.rel_url))}">'
+            f'<label>Which account <input name="account" value="" placeholder="somebody@example.com"></label>{boxes}'
             '<label><input type="radio" name="answer" value="allow">Continue</label>'
             '<label><input type="radio" name="answer" value="deny">Cancel</label><button>Send</button></form>'
         )
+        return consent.page("Signoff wants access to your Google Account", form, of="Google's page")
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         query = request.query
         problem = self._problem(query)
         if problem is not None:
-            return _page(f"<h1>Access blocked</h1><p>Error 400: {problem}</p>", 400)
+            return consent.page("Access blocked", f"<p>Error 400: {problem}</p>", of="Google's page", status=400)
         form = await request.post()
         back = {"state": query["state"]} if "state" in query else {}
         account = str(form.get("account", "")).lower()
@@ -225,9 +227,3 @@ def _signer() -> Any:
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
     return _SIGNER.from_string(pem, key_id="sandbox")
-
-
-def _page(body: str, status: int = 200) -> web.Response:
-    return web.Response(
-        text=f"<!doctype html><html><body>{body}</body></html>", status=status, content_type="text/html"
-    )

@@ -53,11 +53,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """The hint for a stranger: what this is, what to try, and what ``/commands`` the bot knows with what they do."""
+    """The hint for a stranger: what this is, what to try first and what ``more`` there is, and what ``/commands`` the bot
+    knows with what they do."""
 
     title: str
     lead: str
     steps: Sequence[Step] = ()
+    more: Sequence[Step] = ()
     notes: str = ""
     commands: Mapping[str, str] | None = None
 

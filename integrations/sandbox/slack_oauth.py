@@ -17,6 +17,7 @@ from aiohttp import web
 
 from flows.clock import Clock
 from flows.ports import Json
+from integrations.sandbox import consent
 from integrations.sandbox.arguments import Arguments, SlackRefusal
 from integrations.sandbox.members import User
 from integrations.sandbox.tokens import Token
@@ -77,28 +78,22 @@ class SlackOAuth:
     async def _ask(self, request: web.Request) -> web.Response:
         asked = request.query
         if (problem := self._problem(asked)) is not None:
-            return web.Response(text=f"<h1>Something went wrong</h1><p>{problem}</p>", content_type="text/html")
+            return consent.page("Something went wrong", f"<p>{problem}</p>", of="Slack's page")
         hidden = "".join(
             f'<input type="hidden" name="{name}" value="{escape(asked.get(name, ""))}">'
             for name in ("client_id", "scope", "redirect_uri", "state")
         )
-        people = "".join(
-            f'<option value="{home.id}/{user.id}">{escape(user.real_name)} in {escape(home.name)}</option>'
-            for home in self.workspaces.values()
-            for user in _members(home)
+        body = (
+            f"<p>In the workspace that you choose, it asks for: {escape(asked.get('scope', '').replace(',', ', '))}.</p>"
+            f'<form method="post" action="/oauth/v2/authorize">{hidden}{consent.people(self.workspaces.values())}'
+            f"{consent.ANSWERS}</form>"
         )
-        return web.Response(
-            text=f"<h1>Signoff is requesting permission</h1><p>It asks for {escape(asked.get('scope', ''))}</p>"
-            f'<form method="post" action="/oauth/v2/authorize">{hidden}<select name="as">{people}</select>'
-            '<select name="verdict"><option value="">-</option><option value="allow">Allow</option>'
-            '<option value="cancel">Cancel</option></select></form>',
-            content_type="text/html",
-        )
+        return consent.page("Signoff is requesting permission", body, of="Slack's page")
 
     async def _answer(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         if (problem := self._problem(form)) is not None:
-            return web.Response(text=f"<h1>Something went wrong</h1><p>{problem}</p>", content_type="text/html")
+            return consent.page("Something went wrong", f"<p>{problem}</p>", of="Slack's page")
         back = {"state": form.get("state", "")}
         if form.get("verdict") != "allow":
             back["error"] = "access_denied"
@@ -194,7 +189,3 @@ class SlackOAuth:
             for older in own[:-_ACTIVE]:
                 older.revoked = True
         return answer
-
-
-def _members(workspace: Workspace) -> list[User]:
-    return [user for user in workspace.users.values() if not user.is_bot and user.team_id == workspace.id]

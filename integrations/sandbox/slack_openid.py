@@ -18,6 +18,7 @@ from aiohttp import web
 
 from flows.clock import Clock
 from flows.ports import Json
+from integrations.sandbox import consent
 from integrations.sandbox.arguments import Arguments, SlackRefusal
 from integrations.sandbox.members import User
 from integrations.sandbox.slack_oauth import CODE_LIFETIME, SlackOAuth
@@ -64,27 +65,20 @@ class SlackOpenId:
 
     async def _ask(self, request: web.Request) -> web.Response:
         if (problem := self._problem(request.query)) is not None:
-            return web.Response(text=f"<h1>Something went wrong</h1><p>{problem}</p>", content_type="text/html")
+            return consent.page("Something went wrong", f"<p>{problem}</p>", of="Slack's page")
         hidden = "".join(
             f'<input type="hidden" name="{name}" value="{escape(request.query.get(name, ""))}">' for name in _ASKED
         )
-        people = "".join(
-            f'<option value="{home.id}/{user.id}">{escape(user.real_name)} in {escape(home.name)}</option>'
-            for home in self.workspaces.values()
-            for user in home.users.values()
-            if not user.is_bot and not user.deleted and user.team_id == home.id
+        body = (
+            f'<form method="post" action="/openid/connect/authorize">{hidden}{consent.people(self.workspaces.values())}'
+            f"{consent.ANSWERS}</form>"
         )
-        return web.Response(
-            text='<h1>Sign in to Signoff with Slack</h1><form method="post" action="/openid/connect/authorize">'
-            f'{hidden}<select name="as">{people}</select><select name="verdict"><option value="">-</option>'
-            '<option value="allow">Allow</option><option value="cancel">Cancel</option></select></form>',
-            content_type="text/html",
-        )
+        return consent.page("Sign in to Signoff with Slack", body, of="Slack's page")
 
     async def _answer(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         if (problem := self._problem(form)) is not None:
-            return web.Response(text=f"<h1>Something went wrong</h1><p>{problem}</p>", content_type="text/html")
+            return consent.page("Something went wrong", f"<p>{problem}</p>", of="Slack's page")
         back = {"state": form.get("state", "")}
         if form.get("verdict") != "allow":
             back["error"] = "access_denied"

@@ -106,6 +106,8 @@ class _Reader(HTMLParser):
             self.text.append(" ")
         elif tag == "input":
             self._input(self.forms[-1], name, given)
+        elif tag == "button":
+            self.forms[-1].choices.setdefault(name, []).append(given.get("value", ""))
         elif tag == "textarea":
             self._area = name
             self.forms[-1].values[name] = ""

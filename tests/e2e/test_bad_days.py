@@ -581,6 +581,7 @@ async def test_R16_person_gone_is_mailed_the_others_are_asked_and_the_gap_is_sho
     direct = OWNED.replace('via: {slack: "#general"}', "via: slack")
     bot = await serve(WITH_ADMINS, gate=direct)
     await asyncio.gather(*(bot.person(name) for name in ("bob", "cat", "dan")))
+    await bot.app.workspaces.direct(await bot.person("ann"))  # who asks is not the one who has gone
     sandbox.faults.error("conversations.open", "user_not_found", times=1)
     run = await bot.start("gate")
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
+import aiohttp
 import pytest
 
+from bot.slack.views.plain_card import plain_card
+
 from flows.definition import Approval, Flow, Step
-from flows.effects import Note
-from flows.errors import NotAllowed, NotAnApprover, NotVerified, QuorumUnreachable, SelfApproval
+from flows.effects import FireTimer, Note
+from flows.errors import NotAllowed, NotAnApprover, NotVerified, SelfApproval
 from flows.events import TimerFired
-from flows.run import Door, Timer, Verdict
-from flows.testing import FlowTest
+from flows.ids import Ids
+from flows.people import Person
+from flows.plan import Plan
+from flows.run import Approvers, Close, Closing, Door, Kind, Run, Suspension, Timer, Verdict
+from flows.store import outbox
+from flows.testing import MONDAY, FlowTest
+from flows.views import SuspensionView
 
 ANN, BOB, CAY, DAN, EVE = (f"{name}@example.com" for name in ("ann", "bob", "cay", "dan", "eve"))
 PEOPLE = [ANN, BOB, CAY, DAN, EVE]
@@ -144,11 +153,19 @@ def noted(t: FlowTest, note: Note) -> list[str]:
     return [one.person.email for one in t.notes if one.note is note and one.person is not None]
 
 
-async def test_an_escalation_that_leaves_too_few_is_refused_at_once():
+async def test_an_escalation_relieves_nobody_where_too_few_would_be_left():
     replaces = {"after": "1h", "to": [DAN], "mode": "replace"}
     async with kit(flow(quorum=2, escalate=[replaces])) as t:
-        with pytest.raises(QuorumUnreachable):
-            await t.start(by=ANN)
+        run, other = await t.start(by=ANN), await t.start(by=ANN)
+        await t.approve(other, by=BOB)
+        await t.advance("2h")
+        await t.approve(run, by=DAN)
+        await t.approve(run, by=BOB)
+        with pytest.raises(NotAnApprover):
+            await t.approve(other, by=CAY)
+        await t.approve(other, by=DAN)
+
+        assert (run.outcome, other.outcome) == ("succeeded", "succeeded")
 
 
 async def test_who_was_relieved_hears_no_more_of_what_they_had_put_off():
@@ -179,8 +196,13 @@ async def test_R14_a_clock_that_steps_back_loses_no_answer_that_settles_while_a_
         run = await t.start(by=ANN)
         await t.ask(run, "Why?", by=BOB)
         await t.approve(run, by=CAY)
-        await t.store.transact(run.number, TimerFired("gate", 1, timer=Timer.SETTLE))
-        await t.settle()
+        # Told too early, and done with.
+        (timer,) = [
+            one
+            for one in await t.store.read(lambda c, _: [outbox.get(c, row[0]) for row in c.execute("SELECT id FROM effects")])
+            if one is not None and isinstance(one.effect, FireTimer) and one.effect.timer is Timer.SETTLE
+        ]
+        await t.store.transact(run.number, TimerFired("gate", 1, timer=Timer.SETTLE), settles=timer.id)
         await t.advance("2m")
 
         assert run.outcome == "succeeded"
@@ -216,3 +238,74 @@ async def test_R7_cancelled_or_superseded_while_it_settles_is_over(restarts):
         await t.advance("2m")
 
         assert (run.outcome, newer.outcome) == ("cancelled", "cancelled")
+
+
+async def test_R6_a_deadline_that_passes_while_an_answer_settles_is_not_forgotten_when_that_is_taken_back():
+    async with kit(flow(settle="10m", questions="stop_clock", timeout="1h")) as t:
+        run = await t.start(by=ANN)
+        await t.advance("59m")
+        await t.ask(run, "Why?", by=BOB)
+        await t.advance("30m")
+        await t.approve(run, by=CAY)
+        await t.advance("1m")
+        await t.answer(run, "Because.", by=ANN)
+        await t.advance("2m")
+        await t.withdraw(run, by=CAY)
+        await t.advance("20m")
+
+        assert run.outcome == "expired"
+
+
+# -- through the doors ----------------------------------------------------------------------------------------
+
+GATE = """
+flow: gate
+steps:
+  - id: ask
+    approval: {ask: "Ship it?", approvers: [bob@example.com], via: {slack: "#general"}}
+"""
+
+
+@pytest.mark.parametrize("sort", ["guest", "bot", "stranger"])
+async def test_S3_nobody_hands_their_seat_to_whom_a_flow_would_have_to_name(serve, sandbox, sort):
+    other = sandbox.add_person("gus", "Gus Guest", sort=sort, channels=["general"])
+    bot = await serve(gate=GATE)
+    run = await bot.start("gate")
+
+    days = {"starts": "2026-01-05", "until": "2026-01-09"}
+    handed = await bot.api("bob", "POST", "delegations", {"delegate": other.id, **days})
+    passed_on = await bot.api("bob", "POST", f"approvals/{bot.approval_id(run)}/reassign", {"to": other.id})
+    await other.click(other.message("Ship it?"), "Approve")
+    await bot.settled()
+
+    assert (handed.status, passed_on.status) == (403, 403), (handed, passed_on)
+    assert "Gus Guest" in handed.said
+    assert "Gus Guest" in passed_on.said
+    assert await bot.standing(run) == {}
+
+
+async def test_S4_a_cookie_that_nobody_made_is_none(serve):
+    bot = await serve(gate=GATE.replace("via:", "verify: slack, via:"))
+    run = await bot.start("gate")
+    link = await bot.link(run, "bob")
+    found = []
+    for forged in ("999999999999999.x", "9" * 15, "\u0663.x", "-1.x", "", "0."):
+        async with aiohttp.ClientSession(cookies={"signoff_slack": forged, "signoff_code": forged}) as session:
+            async with session.get(link) as response:
+                found.append(response.status)
+
+    assert found == [200] * len(found)
+
+
+def test_S6_a_name_does_not_ping_a_channel_where_the_plain_card_says_who_closed_it():
+    bob = Person(2, "<!channel> Bob", "bob@example.com")
+    wait = Approval(approvers=("bob@example.com",))
+    plan = Plan.of(Flow(flow="ask", steps=(Step(id="gate", approval=wait),)))
+    closing = Closing(Close.APPROVED, MONDAY, (2,))
+    suspension = Suspension(1, "gate", Kind.APPROVAL, MONDAY, None, approvers=Approvers((2,)), closing=closing)
+    run = Run(1, "ask", 1, {}, started_at=MONDAY)
+    view = SuspensionView(plan, run, suspension, (), {1: Person(1, "Ann"), 2: bob})
+
+    shown = plain_card(view, Ids(b"0" * 32, "https://signoff.example.com"))
+
+    assert "<!channel>" not in json.dumps(shown.blocks)

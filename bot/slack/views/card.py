@@ -46,18 +46,23 @@ class Shown:
     blocks: list[kit.Block]
 
 
-def card(view: SuspensionView, ids: Ids, *, page: str | None = None, groups: Groups = NO_GROUPS) -> Shown:
+def card(
+    view: SuspensionView, ids: Ids, *, page: str | None = None, groups: Groups = NO_GROUPS, droppable: bool = True
+) -> Shown:
     """The card of a suspension. Where it is cut, it says so, has a button that shows all, and Approve shows all first.
 
-    ``page`` is the personal page of its only reader; a card that many can see has none.
+    ``page`` is the personal page of its only reader; a card that many can see has none. ``droppable``: it offers to let
+    the run go on without a decision.
     """
-    drawn = _card(view, ids, page, groups, options=OPTIONS)
+    drawn = _card(view, ids, page, groups, options=OPTIONS, droppable=droppable)
     if view.options and sum(map(len, kit.texts(drawn.blocks))) > kit.MESSAGE_TEXT:
-        return _card(view, ids, page, groups, options=0)
+        return _card(view, ids, page, groups, options=0, droppable=droppable)
     return drawn
 
 
-def _card(view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, options: int) -> Shown:
+def _card(
+    view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, options: int, droppable: bool
+) -> Shown:
     request = asked(view)
     blocks = [kit.header(title(view))]
     if risk := words.risk(view):
@@ -81,7 +86,8 @@ def _card(view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, o
     if view.suspension.approvers.gaps:
         blocks.append(kit.context(_gaps(view)))
     page = page if request.cut else None
-    buttons = list(_buttons(view, Reference.to(view).text(ids), page, cut=request.cut, options=options))
+    reference = Reference.to(view).text(ids)
+    buttons = list(_buttons(view, reference, page, cut=request.cut, options=options, droppable=droppable))
     for row, start in ((DECIDE, 0), (BESIDE, ROW)):
         if found := buttons[start : start + ROW]:
             blocks.append(kit.actions(row, found))
@@ -89,7 +95,7 @@ def _card(view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, o
 
 
 def _buttons(
-    view: SuspensionView, reference: str, page: str | None, *, cut: bool, options: int
+    view: SuspensionView, reference: str, page: str | None, *, cut: bool, options: int, droppable: bool
 ) -> Iterator[InteractiveElement]:
     if view.open:
         if view.suspension.clocks.settles_at is not None:
@@ -100,7 +106,7 @@ def _buttons(
     if page is not None:
         yield kit.link_button(OPEN_PAGE, "Open the page", page)
     if view.open:
-        yield more_menu(reference)
+        yield more_menu(reference, droppable=droppable)
 
 
 def _notification(view: SuspensionView) -> str:

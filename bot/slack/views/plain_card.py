@@ -17,7 +17,7 @@ _ASK = 1_000
 def plain_card(view: SuspensionView, ids: Ids) -> Shown:
     """The card of a suspension without all that could be wrong with it; the run's page has the rest."""
     ask = f"*{escape(title(view))}*\n{escape(summary(view, _ASK))}"
-    standing = words.progress(view) if view.open else words.ended_plainly(view)
+    standing = words.progress(view) if view.open else escape(words.ended_plainly(view))
     link = f"<{ids.run_url(view.run.id)}|{ids.run(view.run.id)}>"
     blocks = [kit.section(clip(ask, kit.SECTION)), kit.section(f"{standing}  ·  {link}")]
     if view.open:

@@ -4,13 +4,13 @@ import { el, icon } from "./dom.js";
 
 /**
  * The line for a place. `commands` are {command, description, usage_hint}; `hints` are ready-made commands with what they do;
- * `shortcuts` those of the app. In a thread (`thread`) there are neither, as in Slack, and a reply may go to the channel too.
+ * `shortcuts` those of the app. Where the app takes no messages (`readOnly`), commands are all there is to type. In a thread (`thread`) there are neither, as in Slack, and a reply may go to the channel too.
  */
-export function composer(person, place, { commands = [], hints = {}, shortcuts = [], thread = null } = {}) {
+export function composer(person, place, { commands = [], hints = {}, shortcuts = [], thread = null, readOnly = false } = {}) {
   if (place.archived) return el("p", { class: "closed" }, icon("lock"), `#${place.name} is archived. Nobody can write here.`);
   const label = thread ? "Reply in this thread" : place.kind === "channel" ? `Message #${place.name}` : `Message ${place.name}`;
   const known = thread ? [] : offered(commands, hints);
-  const field = el("textarea", { rows: 1, "aria-label": label, placeholder: known.length ? `${label}, or type / for commands` : label });
+  const field = el("textarea", { rows: 1, "aria-label": label, placeholder: known.length === 0 ? label : readOnly ? "Type / for commands" : `${label}, or type / for commands` });
   const offers = el("div", { class: "offers", hidden: true });
   const usage = el("p", { class: "usage", hidden: true });
   const also = thread && place.kind === "channel" && el("input", { type: "checkbox" });
@@ -89,6 +89,7 @@ function offered(commands, hints) {
   const all = new Map(Object.entries(hints).map(([text, what]) => [text, { text, takes: "", what }]));
   const add = (text, takes, what) => {
     if (!all.has(text)) all.set(text, { text, takes, what });
+    else if (takes) all.get(text).takes = takes;
   };
   for (const { command, description, usage_hint } of commands) {
     add(command, "", description);

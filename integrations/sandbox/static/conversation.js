@@ -15,7 +15,7 @@ export class Conversation {
     this.open = open;
     this.#first = beginning(place);
     this.node = el("div", { class: "conversation" }, this.#list.node,
-      composer(person, place, { commands: app.commands, shortcuts: app.shortcuts, hints }));
+      composer(person, place, { commands: app.commands, shortcuts: app.shortcuts, hints, readOnly: place.kind === "dm" && app.read_only }));
   }
 
   /** Whether it can go on showing this place. */
@@ -35,7 +35,7 @@ function beginning(place) {
   const dm = place.kind === "dm";
   const title = dm ? place.name : place.kind === "channel" ? `#${place.name}` : place.name;
   const sentence = dm
-    ? "This is your direct message with the bot. What waits for you is asked here."
+    ? "What waits for you is asked here, and you see here how your own requests stand. Home has all of it in one list."
     : `This is the very beginning of ${title}.`;
   return el("div", { class: "beginning" }, dm ? avatar(place.name, { bot: true }) : icon("hash"), el("h3", {}, title), el("p", {}, sentence));
 }

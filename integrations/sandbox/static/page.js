@@ -303,11 +303,14 @@ function drawGuide() {
     el("header", {}, el("h2", {}, guide.title), close),
     el("p", {}, guide.lead),
     guide.steps.length > 0 && el("h3", {}, "Try this"),
-    el("ol", {}, guide.steps.map(({ text, href: target }) => el("li", {}, target ? el("a", { href: target }, text) : text))),
+    el("ol", {}, guide.steps.map(step)),
+    guide.more.length > 0 && [el("h3", {}, "And then"), el("ul", {}, guide.more.map(step))],
     guide.notes && el("p", { class: "notes" }, guide.notes),
   ));
   showGuide(localStorage.getItem("guide") !== "closed");
 }
+
+const step = ({ text, href: target }) => el("li", {}, target ? el("a", { href: target }, text) : el("span", {}, text));
 
 function showGuide(open) {
   byId("guide").hidden = !open;

@@ -11,7 +11,7 @@ const EMOJI = {
   gear: "⚙️", mag: "🔍", fast_forward: "⏩", arrow_down: "⬇️", wastebasket: "🗑️", arrows_counterclockwise: "🔄",
   incoming_envelope: "📨", large_red_square: "🟥", large_yellow_square: "🟨", large_green_square: "🟩", arrow_up: "⬆️",
   speech_balloon: "💬", rotating_light: "🚨", zzz: "💤", handshake: "🤝",
-  arrow_right: "➡️", checkered_flag: "🏁", leftwards_arrow_with_hook: "↩️",
+  electric_plug: "🔌", arrow_right: "➡️", checkered_flag: "🏁", leftwards_arrow_with_hook: "↩️",
 };
 const TOKEN = /<([^<>\n]+)>/;
 const BARE = /\bhttps?:\/\/[^\s<>]*[^\s<>.,;:!?)\]'"]/;

@@ -94,7 +94,9 @@ class Bot:
         self.engine = Engine(self.store, self.people, vault, clock)
         await self.engine.use(self._flows)
         self.links = PageLinks(Keyring(KEYS), clock, PUBLIC_URL)
-        self.cards = Cards(self.workspaces, self.links, self.store.ids, clock, self.engine.cards)
+        self.cards = Cards(
+            self.workspaces, self.links, self.store.ids, clock, self.engine.cards, may_drop=self.engine.check_may_drop
+        )
         self.requests = Requests(self.workspaces, self.cards, self.links, self.store.ids, clock, self.engine.cards)
         self.notes = Notes(
             self.workspaces,

@@ -118,6 +118,45 @@ async def test_the_requester_is_told_that_somebody_else_is_asked(cast, start_bot
     assert f"It waits for <@{dan.id}> now." in note.shown_text()
 
 
+async def test_the_card_of_who_is_not_asked_any_more_says_so_and_has_nothing_to_press(cast, start_bot):
+    ann, bob, cat, dan = cast
+    later = {"after": "1d", "to": "dan@example.com", "mode": "replace"}
+    bot = await start_bot(ask("bob", "cat", quorum=2, timeout="7d", escalate=later))
+    run = await bot.begin("ask", ann)
+    bobs, eves = await person_id(bot, bob), await bot.people.by_email("eve@example.com")
+    cards = {human: human.message("Ask · Gate") for human in (bob, cat)}
+
+    await cat.click(cards[cat], "Approve")
+    await bot.engine.reassign(run.id, 1, bobs, eves.id, bobs, door=Door.SLACK)
+    await bot.settled()
+    handed_on = bob.now(cards[bob])
+    await pass_time(bot, "1d")
+
+    assert "You are not asked any more. It waits for <@" in handed_on.shown_text()
+    assert handed_on.buttons() == []
+    # Others are asked in the place of all that have said nothing.
+    assert f"It waits for <@{dan.id}> now." in bob.now(cards[bob]).shown_text()
+    assert "Approve" in cat.now(cards[cat]).buttons()
+    await dan.click(dan.message("Ask · Gate"), "Approve")
+    await bot.settled()
+    assert "It has ended: Approved by Cat Carter, Dan Dyer." in bob.now(cards[bob]).shown_text()
+    assert "*Approved* by" in cat.now(cards[cat]).shown_text()
+
+
+async def test_only_who_may_let_it_go_on_undecided_is_offered_that_in_a_card_of_their_own(cast, sandbox, start_bot):
+    ann, bob, *_ = cast
+    eve = sandbox.person("eve")
+    flow = ask("bob", "eve", via=("slack", {"slack": "#releases"}))
+    bot = await start_bot(flow, admins=["eve@example.com"])
+    await bot.begin("ask", ann)
+
+    def offered(message: Any) -> bool:
+        return "Let it go on undecided" in str(message.blocks)
+
+    own = {human: human.messages("@signoff")[-1] for human in (bob, eve)}
+    assert [offered(own[bob]), offered(own[eve]), offered(bob.messages("#releases")[-1])] == [False, True, True]
+
+
 async def test_what_an_admin_lets_go_on_is_announced_to_everybody_concerned_and_in_the_admins_channel(
     cast, sandbox, start_bot
 ):

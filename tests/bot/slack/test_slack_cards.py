@@ -353,4 +353,4 @@ async def test_a_person_without_slack_who_should_be_asked_there_parks_the_card_w
     run = await bot.begin("ask", ann)
 
     (parked,) = (await bot.engine.run(run.id, run.requester)).troubled
-    assert "is not in Slack; the flow can ask by gmail instead" in parked.error
+    assert "is not in Slack; the flow can ask by mail instead" in parked.error

@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.e2e.doors import meanwhile
-from tests.e2e.doors.meanwhile import Happens, everywhere, token_of, zoe_is
+from tests.e2e.doors.meanwhile import (
+    Happens,
+    all_of,
+    everywhere,
+    hands_over,
+    is_reassigned,
+    time_passes,
+    token_of,
+    unnoticed,
+    wants_to_know,
+    zoe_is,
+)
 from tests.e2e.doors.told import Cannot, Cell, Row, Told, at
-from tests.e2e.doors.ways import APPROVE, Door, Say, question
+from tests.e2e.doors.ways import APPROVE, Door, Say
 
 BOTH = ("bob@example.com", "cat@example.com")
 GROUP = ("@hr-leads",)
@@ -28,7 +39,10 @@ class Case(Row):
 
     ``before`` happens when people have been asked, ``then`` between this person's looking and their answering.
     ``leaves`` is the run's status after what was counted; where a row ends otherwise than waiting, that says whom it
-    was enough for.
+    was enough for. ``in_the_end`` is what it is when all have answered and the time to undo it is over.
+
+    ``whom`` is for whom they answer, where that is somebody else. ``closes``: what they are told is noticed only then,
+    and that is the run's status afterwards.
     """
 
     say: Say = APPROVE
@@ -42,10 +56,16 @@ class Case(Row):
     before: Happens | None = None
     then: Happens | None = None
     leaves: str = "waiting"
+    in_the_end: str | None = None
+    whom: str | None = None
+    closes: str | None = None
 
     def files(self, door: Door, module: str) -> dict[str, str]:
         """The flow files (YAML takes JSON) in which this is asked at that door; ``module`` has the function that asks."""
-        ask: dict[str, Any] = {"ask": question(door), "via": {"slack": "#general"}, "timeout": "2d", **self.more}
+        ask: dict[str, Any] = {"ask": door.question(), "via": {"slack": "#general"}}
+        ask |= {"timeout": "47h" if door.soon else "2d", **door.asks, **self.more}
+        if self.hold:
+            ask.pop("thread_replies", None)  # nobody resumes by a word
         if self.form or door.form:
             ask["form"] = STRICT if self.form else OPTIONAL
         if not self.hold:
@@ -69,15 +89,24 @@ class Case(Row):
 # -- where a door differs from its row ------------------------------------------------------------------------
 
 
-SLACK, PAGES, PROGRAMS = "button modal list home", "page early", "api bulk cli several"
-NOT_LISTED = at("list home", Cannot("The list has no button for somebody who cannot decide it."))
-OPENS_MODAL = at("button list home", Cannot("The button decides nothing here: it opens the modal."))
+SLACK = "button modal whole home selected list command thread"
+PAGES, PROGRAMS = "page coded early", "api bulk cli several"
+LISTS = "home selected list"
+NOT_LISTED = at(LISTS, Cannot("The list has no button for somebody who cannot decide it."))
+OPENS_MODAL = at("button home list", Cannot("The button decides nothing here: it opens the modal."))
+NO_WORDS = at("thread", Cannot("A reply says yes or no. Where more is asked, it is answered with the buttons."))
+SELECTED_ASKS_WHICH = at("selected", Cell(Told.WHICH_OPTION))
+ONE_ANSWER = at("selected", Cannot("Several get one answer and one reason: there is nothing else to fill in."))
+NOT_SENT = at("modal whole command", Cannot("Slack's client sends no form with an empty field that is required."))
+FILLED_IN_THERE = OPENS_MODAL | NO_WORDS | ONE_ANSWER
 NO_BUTTON = "Only what can be chosen is offered."
 NO_MATTER = at(f"{SLACK} {PAGES}", Cell(Told.COUNTED, "Tokens play no part here."))
-HIDDEN = at(PROGRAMS, Cell(Told.HIDDEN, "Whoever was not asked cannot tell it from what does not exist."))
+WHOEVER = "Whoever was not asked cannot tell it from what does not exist."
+HIDDEN = at(PROGRAMS, Cell(Told.HIDDEN, WHOEVER)) | at("command", Cell(Told.NO_RUN, WHOEVER))
 LEFT = at(f"{PAGES} {PROGRAMS}", Cell(Told.LEFT, "A link or a token is worth nothing once its person has left Slack."))
 LEFT_SLACK = at(
-    "button modal", Cell(Told.LEFT, "Slack lets nobody in who was deactivated, and Signoff counts nobody either.")
+    "button modal whole command thread",
+    Cell(Told.LEFT, "Slack lets nobody in who was deactivated, and Signoff counts nobody either."),
 )
 OWN_EARLY = at("early", Cell(Told.OWN_EARLY))
 NOT_GOING = at("early", Cell(Told.NOT_GOING_TO_BE_ASKED, "The link leads to no approval that is theirs."))
@@ -93,10 +122,15 @@ KEPT_FOR_A_FUNCTION = at(
 )
 JUST_THAT = "The command shows what is asked now, and decides about just that."
 NOT_SHOWN = "Several are decided as they stand, and the ledger says that none was shown."
+NOT_SELECTED = at("selected", Cannot("What is decided already cannot be ticked."))
+NO_WAY_BACK = at("thread", Cannot("A reply takes nothing back."))
 OUTSIDE = NOT_LISTED | HIDDEN | NOT_GOING
 RESUME = Say("resume")
 FILLED_IN = {"code": "ABC", "word": "ok"}
 WITHDRAW = Say("withdraw")
+ESCALATES = {"escalate": {"after": "1h", "to": "dan@example.com"}}
+REPLACES = {"escalate": {"after": "1h", "to": "dan@example.com", "mode": "replace"}}
+SETTLES = {"settle": "10s"}
 WITH_OPTIONS = {"options": ["now", "later"]}
 NOW = Say(option="now")
 VETO = {"veto": ["dan@example.com"]}
@@ -149,6 +183,7 @@ ALLOWED = (
         Told.TAKEN_BACK,
         say=WITHDRAW,
         before=everywhere("bob", "approve"),
+        cells=NOT_SELECTED | NO_WAY_BACK,
     ),
     Case(
         "form",
@@ -157,7 +192,7 @@ ALLOWED = (
         Told.COUNTED,
         say=Say(values=FILLED_IN),
         form=True,
-        cells=OPENS_MODAL | NOT_BEFOREHAND,
+        cells=FILLED_IN_THERE | NOT_BEFOREHAND,
     ),
     Case(
         "form-to-reject",
@@ -168,9 +203,17 @@ ALLOWED = (
         form=True,
         more={"form_on": "both"},
         leaves="rejected",
-        cells=OPENS_MODAL | NOT_BEFOREHAND,
+        cells=FILLED_IN_THERE | NOT_BEFOREHAND,
     ),
-    Case("option", "W4", "somebody who chooses one of the `options`", Told.COUNTED, say=NOW, more=WITH_OPTIONS),
+    Case(
+        "option",
+        "W4",
+        "somebody who chooses one of the `options`",
+        Told.COUNTED,
+        say=NOW,
+        more=WITH_OPTIONS,
+        cells=NO_WORDS | ONE_ANSWER,
+    ),
     Case(
         "other-option",
         "W2",
@@ -178,6 +221,7 @@ ALLOWED = (
         Told.COUNTED,
         say=Say(option="later"),
         more=WITH_OPTIONS,
+        cells=NO_WORDS | ONE_ANSWER,
         then=everywhere("cat", "approve", option="now"),
     ),
     Case(
@@ -187,6 +231,7 @@ ALLOWED = (
         Told.COUNTED,
         say=NOW,
         more=WITH_OPTIONS,
+        cells=NO_WORDS | ONE_ANSWER,
         then=everywhere("cat", "approve", option="now"),
         leaves="succeeded",
     ),
@@ -197,7 +242,7 @@ ALLOWED = (
         Told.COUNTED,
         say=Say(reason="It is time"),
         more={"reason": "both"},
-        cells=OPENS_MODAL,
+        cells=OPENS_MODAL | NO_WORDS,
     ),
     Case(
         "reject-after-one",
@@ -254,6 +299,171 @@ ALLOWED = (
     Case("child", "W5b", "somebody who was asked by a child flow", Told.COUNTED, made_by="child"),
     Case("function", "P1", "somebody who was asked by a function", Told.COUNTED, made_by="function"),
     Case(
+        "single-channel-guest-named",
+        "S3",
+        "a guest of one channel whom the flow names",
+        Told.COUNTED,
+        who="zoe",
+        approvers=("bob@example.com", "zoe@example.com"),
+        first=zoe_is("single-channel guest"),
+    ),
+    Case(
+        "stands-in",
+        "stand-in",
+        "somebody to whom one who was asked has handed their approvals over",
+        Told.COUNTED,
+        who="dan",
+        whom="bob",
+        first=hands_over("bob", "dan"),
+    ),
+    Case(
+        "stands-in-meanwhile",
+        "stand-in",
+        "the same, handed over after it was asked",
+        Told.COUNTED,
+        who="dan",
+        whom="bob",
+        before=hands_over("bob", "dan"),
+    ),
+    Case(
+        "stands-in-for-member",
+        "stand-in",
+        "somebody who stands in for a member of the group that was asked",
+        Told.COUNTED,
+        who="dan",
+        whom="cat",
+        approvers=GROUP,
+        first=hands_over("cat", "dan"),
+    ),
+    Case(
+        "stands-in-handed-on",
+        "stand-in",
+        "somebody to whom a stand-in has handed it on",
+        Told.COUNTED,
+        who="dan",
+        whom="bob",
+        first=all_of(hands_over("bob", "eve"), hands_over("eve", "dan")),
+    ),
+    Case(
+        "comes-back",
+        "stand-in",
+        "somebody who answers themselves after all: it replaces what was said for them",
+        Told.COUNTED,
+        say=Say("reject", reason="No"),
+        first=hands_over("bob", "dan"),
+        then=everywhere("dan", "approve"),
+        leaves="rejected",
+        cells=OPENS_MODAL,
+    ),
+    Case(
+        "stand-in-withdraws",
+        "stand-in",
+        "a stand-in who takes back what they said",
+        Told.TAKEN_BACK,
+        who="dan",
+        whom="bob",
+        say=WITHDRAW,
+        first=hands_over("bob", "dan"),
+        before=everywhere("dan", "approve"),
+        cells=NOT_SELECTED | NO_WAY_BACK,
+    ),
+    Case(
+        "reassigned-to",
+        "reassign",
+        "somebody who is asked now in the place of another",
+        Told.COUNTED,
+        who="dan",
+        before=is_reassigned("bob", "dan"),
+    ),
+    Case(
+        "escalated-to",
+        "escalate",
+        "somebody whom it escalates to, when the time has come",
+        Told.COUNTED,
+        who="dan",
+        more=ESCALATES,
+        before=time_passes("1h"),
+    ),
+    Case(
+        "escalated-beside",
+        "escalate",
+        "somebody who was asked before it escalated, `mode: add`",
+        Told.COUNTED,
+        more=ESCALATES,
+        then=time_passes("1h"),
+    ),
+    Case(
+        "replaces",
+        "escalate",
+        "somebody whom it escalates to, `mode: replace`",
+        Told.COUNTED,
+        who="dan",
+        quorum=1,
+        more=REPLACES,
+        before=time_passes("1h"),
+        leaves="succeeded",
+    ),
+    Case(
+        "settles",
+        "settle",
+        "the one who completes it, where it takes effect later",
+        Told.COUNTED,
+        quorum=1,
+        more=SETTLES,
+        in_the_end="succeeded",
+    ),
+    Case(
+        "undone",
+        "settle",
+        "the one who has completed it, and takes it back in time",
+        Told.TAKEN_BACK,
+        say=WITHDRAW,
+        quorum=1,
+        more=SETTLES,
+        before=everywhere("bob", "approve"),
+        in_the_end="waiting",
+        cells=NOT_SELECTED | NO_WAY_BACK,
+    ),
+    Case(
+        "changed-in-time",
+        "settle",
+        "another one, who rejects before it takes effect",
+        Told.COUNTED,
+        who="cat",
+        say=Say("reject", reason="No"),
+        quorum=1,
+        more=SETTLES,
+        then=everywhere("bob", "approve"),
+        in_the_end="rejected",
+        cells=OPENS_MODAL,
+    ),
+    Case(
+        "clock-stands-still",
+        "question",
+        "somebody who decides after the deadline, which a question keeps (`questions: stop_clock`)",
+        Told.COUNTED,
+        who="cat",
+        more={"questions": "stop_clock"},
+        before=all_of(time_passes("1d"), wants_to_know("bob")),
+        then=time_passes("25h"),
+    ),
+    Case(
+        "verified-by-code",
+        "S4",
+        "somebody who has the mail, where the flow says `verify: code`",
+        Told.COUNTED,
+        more={"verify": "code"},
+        cells=at("page early", Cell(Told.NO_CODE, "Whoever only has the link has not read the mail.")),
+    ),
+    Case(
+        "verified-by-slack",
+        "S4",
+        "somebody whom the token or Slack knows, where the flow says `verify: slack`",
+        Told.COUNTED,
+        more={"verify": "slack"},
+        cells=at(PAGES, Cell(Told.SIGN_IN_FIRST, "The page wants a sign-in with Slack, and shows no form before.")),
+    ),
+    Case(
         "paused",
         "K3",
         "somebody who decides while the run is paused",
@@ -270,7 +480,7 @@ ALLOWED = (
         say=RESUME,
         hold=True,
         leaves="succeeded",
-        cells=NOT_BEFOREHAND,
+        cells=NOT_BEFOREHAND | NO_WORDS,
     ),
     Case(
         "hold-admin",
@@ -282,7 +492,7 @@ ALLOWED = (
         hold=True,
         first=token_of("eve", "read", "decide", "admin"),
         leaves="succeeded",
-        cells={**at("list home", Cannot("The list has buttons only for what one was asked."))} | NOT_BEFOREHAND,
+        cells=at(LISTS, Cannot("The list has buttons only for what one was asked.")) | NO_WORDS | NOT_BEFOREHAND,
     ),
 )
 
@@ -394,6 +604,186 @@ FORBIDDEN = (
         cells=NOT_LISTED | NOT_GOING,
     ),
     Case(
+        "deactivated-named",
+        "S3",
+        "a deactivated user whom the flow names",
+        Told.NOT_ASKED,
+        who="zoe",
+        approvers=(*BOTH, "zoe@example.com"),
+        first=zoe_is("deactivated"),
+        cells=NOT_LISTED | LEFT | LEFT_SLACK,
+    ),
+    Case(
+        "stand-in-of-who-answered",
+        "stand-in",
+        "somebody who stands in for one who has answered themselves",
+        Told.NOT_ASKED,
+        who="dan",
+        first=hands_over("bob", "dan"),
+        then=everywhere("bob", "approve"),
+    ),
+    Case(
+        "stand-in-who-answered",
+        "stand-in",
+        "a stand-in who was asked too, and has answered: one human counts once",
+        Told.REPEATED,
+        who="cat",
+        quorum=2,
+        approvers=(*BOTH, "dan@example.com"),
+        first=hands_over("bob", "cat"),
+        then=everywhere("cat", "approve"),
+    ),
+    Case(
+        "stand-in-for-two",
+        "stand-in",
+        "somebody who stands in for two, and has answered for one of them",
+        Told.REPEATED,
+        who="dan",
+        first=all_of(hands_over("bob", "dan"), hands_over("cat", "dan")),
+        then=everywhere("dan", "approve"),
+    ),
+    Case(
+        "stand-in-named-since",
+        "stand-in",
+        "somebody who has answered for another, and is asked themselves since",
+        Told.ANSWERED_FOR,
+        who="dan",
+        more=ESCALATES,
+        first=hands_over("bob", "dan"),
+        then=all_of(everywhere("dan", "approve"), time_passes("1h")),
+    ),
+    Case(
+        "requester-stands-in",
+        "W11",
+        "the requester, who stands in for one who was asked",
+        Told.OWN,
+        who="ann",
+        first=hands_over("bob", "ann"),
+        cells=NOT_LISTED | OWN_EARLY,
+    ),
+    Case(
+        "stand-in-of-requester",
+        "W11",
+        "somebody who stands in for the requester, who is named",
+        Told.NOT_ASKED,
+        who="dan",
+        approvers=(*BOTH, "ann@example.com"),
+        first=hands_over("ann", "dan"),
+        cells=OUTSIDE,
+    ),
+    Case(
+        "stand-in-refused",
+        "stand-in",
+        "a stand-in, where the flow says `delegation: refuse`",
+        Told.NOT_ASKED,
+        who="dan",
+        more={"delegation": "refuse"},
+        first=hands_over("bob", "dan"),
+        cells=OUTSIDE,
+    ),
+    Case(
+        "stand-in-elsewhere",
+        "stand-in",
+        "somebody who stands in for another flow only",
+        Told.NOT_ASKED,
+        who="dan",
+        first=hands_over("bob", "dan", flows=("other",)),
+        cells=OUTSIDE,
+    ),
+    Case(
+        "stand-in-from-tomorrow",
+        "stand-in",
+        "somebody who stands in from tomorrow on",
+        Told.NOT_ASKED,
+        who="dan",
+        first=hands_over("bob", "dan", days=(1, 7)),
+        cells=OUTSIDE,
+    ),
+    Case(
+        "stand-in-no-more",
+        "stand-in",
+        "somebody who has stood in, and does not any more",
+        Told.NOT_ASKED,
+        who="dan",
+        first=hands_over("bob", "dan"),
+        then=meanwhile.ends_it("bob"),
+    ),
+    Case(
+        "reassigned-away",
+        "reassign",
+        "somebody in whose place another is asked now",
+        Told.NOT_ASKED,
+        then=is_reassigned("bob", "dan"),
+    ),
+    Case(
+        "replaced",
+        "escalate",
+        "somebody who had not answered when it escalated, `mode: replace`",
+        Told.NOT_ASKED,
+        quorum=1,
+        more=REPLACES,
+        then=time_passes("1h"),
+    ),
+    Case(
+        "not-escalated-yet",
+        "escalate",
+        "somebody whom it is going to escalate to",
+        Told.NOT_ASKED,
+        who="dan",
+        more=ESCALATES,
+        cells=OUTSIDE,
+    ),
+    Case(
+        "undone-too-late",
+        "settle",
+        "the one who has completed it, and takes it back too late",
+        Told.APPROVED,
+        say=WITHDRAW,
+        quorum=1,
+        more=SETTLES,
+        before=everywhere("bob", "approve"),
+        then=time_passes("10s"),
+        cells=NOT_SELECTED | NO_WAY_BACK,
+    ),
+    Case(
+        "settled-unnoticed",
+        "settle",
+        "another one, after it has taken effect and before its timer has fired",
+        Told.APPROVED,
+        who="cat",
+        quorum=1,
+        more=SETTLES,
+        then=all_of(everywhere("bob", "approve"), unnoticed("10s")),
+        closes="succeeded",
+    ),
+    Case(
+        "clock-runs",
+        "question",
+        "somebody who decides after the deadline, which a question does not keep (`questions: keep_clock`)",
+        Told.EXPIRED,
+        who="cat",
+        before=all_of(time_passes("1d"), wants_to_know("bob")),
+        then=time_passes("25h"),
+    ),
+    Case(
+        "wrong-code",
+        "S4",
+        "somebody who types a wrong code, where the flow says `verify: code`",
+        Told.COUNTED,
+        say=Say(code="222222"),
+        more={"verify": "code"},
+        cells=at(PAGES, Cell(Told.WRONG_CODE, "Only a page asks for it.")),
+    ),
+    Case(
+        "merged",
+        "S12",
+        "somebody who turns out to be the one who has said the same under another address",
+        Told.REPEATED,
+        approvers=("bob@example.com", "rob@example.com", "cat@example.com"),
+        quorum=3,
+        then=all_of(everywhere("rob@example.com", "approve"), meanwhile.are_one("bob", "rob@example.com")),
+    ),
+    Case(
         "veto-holder-approves",
         "W6",
         "somebody who may veto, and approves",
@@ -495,7 +885,8 @@ FORBIDDEN = (
         "R6",
         "somebody who comes after the deadline, before its timer has fired",
         Told.EXPIRED,
-        then=meanwhile.the_deadline_passes_unnoticed,
+        then=unnoticed("2d"),
+        closes="expired",
     ),
     Case(
         "withdraws-nothing",
@@ -513,6 +904,7 @@ FORBIDDEN = (
         say=WITHDRAW,
         before=everywhere("bob", "approve"),
         then=everywhere("cat", "approve"),
+        cells=NOT_SELECTED | NO_WAY_BACK,
     ),
     Case(
         "stale",
@@ -528,9 +920,7 @@ FORBIDDEN = (
         "somebody who leaves required fields empty",
         Told.MISSING,
         form=True,
-        cells=OPENS_MODAL
-        | NOT_BEFOREHAND
-        | at("modal", Cannot("Slack's client sends no form with an empty field that is required.")),
+        cells=OPENS_MODAL | NOT_BEFOREHAND | NOT_SENT | NO_WORDS,
     ),
     Case(
         "wrong",
@@ -539,7 +929,7 @@ FORBIDDEN = (
         Told.WRONG,
         say=Say(values={"code": "abc", "word": "NO!"}),
         form=True,
-        cells=OPENS_MODAL | NOT_BEFOREHAND,
+        cells=FILLED_IN_THERE | NOT_BEFOREHAND,
     ),
     Case(
         "wrong-to-reject",
@@ -549,7 +939,7 @@ FORBIDDEN = (
         say=Say("reject", values={"code": "abc", "word": "NO!"}, reason="No"),
         form=True,
         more={"form_on": "both"},
-        cells=OPENS_MODAL | NOT_BEFOREHAND,
+        cells=FILLED_IN_THERE | NOT_BEFOREHAND,
     ),
     Case(
         "no-option",
@@ -557,7 +947,7 @@ FORBIDDEN = (
         "somebody who approves and chooses none of the `options`",
         Told.WHICH_OPTION,
         more=WITH_OPTIONS,
-        cells=at(f"{SLACK} {PAGES}", Cannot(NO_BUTTON)),
+        cells=at(f"{SLACK} {PAGES}", Cannot(NO_BUTTON)) | SELECTED_ASKS_WHICH,
     ),
     Case(
         "unknown-option",
@@ -583,7 +973,7 @@ FORBIDDEN = (
         Told.NO_REASON,
         say=Say("reject"),
         more={"reason": "reject"},
-        cells=OPENS_MODAL | at("modal", Cannot("Slack's client sends no form with an empty field that is required.")),
+        cells=OPENS_MODAL | NOT_SENT | NO_WORDS,
     ),
     Case(
         "no-reason-to-approve",
@@ -591,7 +981,7 @@ FORBIDDEN = (
         "somebody who does not say why they approve, where `reason: both` asks it",
         Told.NO_REASON,
         more={"reason": "both"},
-        cells=OPENS_MODAL | at("modal", Cannot("Slack's client sends no form with an empty field that is required.")),
+        cells=OPENS_MODAL | NOT_SENT | NO_WORDS,
     ),
     Case(
         "silence",
@@ -608,7 +998,7 @@ FORBIDDEN = (
         "somebody who resumes what is to be approved",
         Told.NOT_THAT,
         say=RESUME,
-        cells=at(f"{SLACK} {PAGES}", Cannot(NO_BUTTON)),
+        cells=at(f"{SLACK} {PAGES}", Cannot(NO_BUTTON)) | at("command", Cell(Told.NOT_RESUMED)),
     ),
     Case(
         "hold-stranger",
@@ -650,8 +1040,9 @@ FORBIDDEN = (
         who="eve",
         say=RESUME,
         hold=True,
-        cells=at("button modal page", Cell(Told.COUNTED, "Tokens play no part here."))
-        | at("list home", Cannot("The list has buttons only for what one was asked."))
+        cells=at("button modal whole command page coded", Cell(Told.COUNTED, "Tokens play no part here."))
+        | at(LISTS, Cannot("The list has buttons only for what one was asked."))
+        | NO_WORDS
         | NOT_BEFOREHAND,
         leaves="succeeded",
     ),

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from flows.testing.clock import span
+
 Happens = Callable[[Any, Mapping[str, int]], Awaitable[None]]
 """Is given the bot, and the run of each door by the door's name."""
 
@@ -19,6 +21,92 @@ def everywhere(who: str, verdict: str, **more: Any) -> Happens:
             assert reply.status in (200, 201), reply
 
     return decides
+
+
+def all_of(*happens: Happens) -> Happens:
+    """One after the other."""
+
+    async def happen(bot, runs):
+        for each in happens:
+            await each(bot, runs)
+
+    return happen
+
+
+def time_passes(duration: str) -> Happens:
+    """So much time passes, and what falls due is done."""
+
+    async def passes(bot, _runs):
+        await bot.time_passes(duration)
+
+    return passes
+
+
+def unnoticed(duration: str) -> Happens:
+    """So much time passes, and no timer fires: nobody wakes by that."""
+
+    async def passes(bot, _runs):
+        bot.clock.set(bot.clock.now() + span(duration))
+
+    return passes
+
+
+def hands_over(who: str, to: str, *, days: tuple[int, int] = (0, 7), flows: tuple[str, ...] = ()) -> Happens:
+    """Somebody lets another answer for them, from and to so many days from now."""
+
+    async def hands(bot, _runs):
+        first, last = ((bot.clock.now() + timedelta(days=number)).date().isoformat() for number in days)
+        body = {"delegate": f"{to}@example.com", "starts": first, "until": last, "flows": list(flows)}
+        assert (await bot.api(who, "POST", "delegations", body)).status == 201
+
+    return hands
+
+
+def ends_it(who: str) -> Happens:
+    """Somebody is back, and ends what they have handed over."""
+
+    async def ends(bot, _runs):
+        for one in (await bot.api(who, "GET", "delegations")).body["items"]:
+            assert (await bot.api(who, "DELETE", f"delegations/{one['id']}")).status == 200
+
+    return ends
+
+
+def is_reassigned(who: str, to: str) -> Happens:
+    """Somebody lets another be asked in their place."""
+
+    async def reassigns(bot, runs):
+        for run in runs.values():
+            path = f"approvals/{bot.approval_id(run)}/reassign"
+            assert (await bot.api(who, "POST", path, {"to": f"{to}@example.com"})).status == 200
+        await bot.settled()
+
+    return reassigns
+
+
+def wants_to_know(who: str) -> Happens:
+    """Somebody who is asked has a question first."""
+
+    async def asks(bot, runs):
+        for run in runs.values():
+            path = f"approvals/{bot.approval_id(run)}/questions"
+            assert (await bot.api(who, "POST", path, {"text": "What does it cost?"})).status == 200
+        await bot.settled()
+
+    return asks
+
+
+def are_one(who: str, address: str) -> Happens:
+    """An admin says that an address is somebody's whom they know."""
+
+    async def merges(bot, _runs):
+        scopes, bot.scopes = bot.scopes, bot.scopes | {"eve": ("read", "admin")}
+        reply = await bot.api("eve", "POST", "people/merge", {"keep": f"{who}@example.com", "gone": address})
+        assert reply.status == 200, reply
+        bot.scopes = scopes
+        await bot.settled()
+
+    return merges
 
 
 async def ann_cancels(bot, runs):
@@ -48,12 +136,6 @@ async def the_deadline_passes(bot, runs):
     await bot.time_passes("2d")
     for run in runs.values():
         assert await bot.status(run) == "expired"
-
-
-async def the_deadline_passes_unnoticed(bot, runs):
-    bot.clock.set(bot.clock.now() + timedelta(days=2))  # nobody wakes by that, so no timer has fired
-    for run in runs.values():
-        assert await bot.status(run) == "waiting"
 
 
 async def something_else_is_asked(bot, runs):

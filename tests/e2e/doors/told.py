@@ -33,6 +33,11 @@ class Told(Enum):
 
     # -- it was not
     REPEATED = "said already", 200, ("You have said so already: ",)
+    ANSWERED_FOR = (
+        "has answered for somebody",
+        200,
+        ("You have answered this already, for Bob Baker. One person counts",),
+    )
     OWN = "own request", 403, ("This is your own request, and its flow does not let people approve their own",)
     OWN_EARLY = (
         "own request",
@@ -73,6 +78,7 @@ class Told(Enum):
     ENDED = "the run has ended", 409, ("This run has ended",)
     ONLY_PEOPLE = "only people approve", 409, ("an approval, which only people give",)
     PAUSED_ALREADY = "paused already", 409, ("This run is paused already",)
+    NOT_RESUMED = "which verdicts fit", 409, ("This is an approval: it is approved or rejected, and not resumed",)
     NOT_PAUSED = "not paused", 409, ("This run is not paused",)
     EXPIRED = "closed by its deadline, when", 410, ("This is no longer open: closed by its deadline, 2026-",)
     MISSING = "each missing value", 422, ("Code is required.", "Word is required.")
@@ -83,6 +89,9 @@ class Told(Enum):
     NO_REASON = "say why", 422, ("is required: say why",)
     NOTHING_CHOSEN = "choose one", 422, ("Your verdict is needed: please choose one",)
     NO_VERDICT = "a verdict is missing", 422, ("is missing",)
+    NO_CODE = "type the code", 422, ("The code is needed the 6 letters and digits in the mail",)
+    WRONG_CODE = "a wrong code", 422, ("The code is not the one in the mail",)
+    SIGN_IN_FIRST = "sign in first", 403, ("This request wants to know that it is you, by a sign-in with Slack",)
     TRY_AGAIN = "try again", 503, ("Slack does not answer right now. Nothing was recorded; please try again",)
 
     def __init__(self, words: str, status: int, texts: tuple[str, ...]) -> None:
@@ -112,7 +121,10 @@ def refusals_in(text: str) -> list[Told]:
     """What the text says that was not done."""
     found = [told for told in Told if told.refused and told.is_in(text)]
     # Whoever says the same again is also told what became of it; that is no second refusal.
-    return [Told.REPEATED] if Told.REPEATED in found else found
+    for told in (Told.ANSWERED_FOR, Told.REPEATED):
+        if told in found:
+            return [told]
+    return found
 
 
 def is_refused(text: str) -> bool:

@@ -138,7 +138,8 @@ class SlackCutCard(SlackModal):
 
     async def look(self, bot, run, who, say):
         seen = await super().look(bot, run, who, say)
-        assert isinstance(seen, str) or "The last line." in seen.shown_text()
+        # Whoever rejects need not have read all of it.
+        assert say.verdict == "reject" or isinstance(seen, str) or "The last line." in seen.shown_text()
         return seen
 
     async def _open(self, bot, run, who, say):
@@ -154,6 +155,8 @@ class SlackCommand(SlackModal):
     name, title, form = "command", "Slack: `/approvals approve ID`", False
 
     async def _open(self, bot, run, who, say):
+        if not say.verdict:
+            raise NotPossible("no command says nothing")
         await bot.human(who).command("/approvals", f"{say.verdict} {bot.approval_id(run)}", channel="#general")
 
     def filled_in(self, say: Say) -> dict[str, Any]:
@@ -212,12 +215,11 @@ class SlackSelection(SlackModal):
 
     async def act(self, bot, run, who, seen, say):
         if say.verdict == "withdraw" or say.option is not None:
-            raise NotPossible("it takes Approve or Reject, and a reason")
+            raise NotPossible("it takes one answer to all of them, and a reason")
         return await super().act(bot, run, who, seen, say)
 
     def filled_in(self, say: Say) -> dict[str, Any]:
-        verdict = "approve" if say.verdict == "resume" else say.verdict
-        return super().filled_in(say) | {"Your answer to all of them": verdict}
+        return super().filled_in(say) | {"Your answer to all of them": say.verdict.capitalize()}
 
 
 class SlackThread(Door):
@@ -236,8 +238,10 @@ class SlackThread(Door):
         before = len(human.ephemerals())
         await human.reply_in_thread(bot.card(who, self.question()), _WRITTEN[say.verdict])
         await bot.app._door.drain()
-        (said,) = human.ephemerals()[before:]
-        return said
+        said = human.ephemerals()[before:]
+        if not said:
+            raise NotPossible("nobody asks whether it is to count")
+        return said[-1]
 
     async def act(self, bot, run, who, seen, say):
         if not seen.buttons():
@@ -286,9 +290,13 @@ class CodedPage(WebPage):
     name, title = "coded", "page of a mail link, with `verify: code`"
     asks: Mapping[str, Any] = {"verify": "code"}
 
+    async def look(self, bot, run, who, say):
+        code = bot.app.links.code(await bot.view(run), (await bot.person(who)).id)
+        return code, await super().look(bot, run, who, say)
+
     async def act(self, bot, run, who, seen, say):
-        code = say.code or bot.app.links.code(await bot.view(run), (await bot.person(who)).id)
-        return await super().act(bot, run, who, seen, replace(say, code=code))
+        code, page = seen
+        return await super().act(bot, run, who, page, replace(say, code=say.code or code))
 
 
 class EarlyLink(WebPage):
@@ -403,7 +411,7 @@ class CommandForSeveral(Door):
         told = told_by(text)
         assert (id_, how) == (
             bot.approval_id(run),
-            "done" if told.done else "no change" if told is Told.REPEATED else "refused",
+            "done" if told.done else "no change" if told.status == 200 else "refused",
         ), result.output
         return text
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from bot.slack.views import notes, reply
 from bot.slack.views.card import Shown
 from bot.slack.views.entry import LISTED, entry
+from bot.slack.views.no_longer_asked import no_longer_asked
 from bot.slack.views.plain_card import plain_card
 from bot.slack.views.retired import retired
 from flows.definition import Hold
@@ -156,6 +157,16 @@ def plain_card_closed() -> Shown:
     return plain_card(a_request(closing=closed(Close.REJECTED, CAT)), IDS)
 
 
+@state(no_longer_asked)
+def card_of_somebody_who_is_not_asked_any_more() -> Shown:
+    return no_longer_asked(a_request(), groups=GROUPS)
+
+
+@state(no_longer_asked)
+def card_of_somebody_who_was_not_asked_any_more_when_it_ended() -> Shown:
+    return no_longer_asked(a_request(closing=closed(Close.REJECTED, CAT)))
+
+
 @state(retired)
 def retired_card_R9b() -> Shown:
     return retired(CARD)
@@ -236,6 +247,11 @@ def note_that_it_goes_on_undecided_largest(letter: str) -> Shown:
 @largest(plain_card)
 def plain_card_largest(letter: str) -> Shown:
     return plain_card(largest_request(letter), IDS)
+
+
+@largest(no_longer_asked)
+def card_of_somebody_who_is_not_asked_any_more_largest(letter: str) -> Shown:
+    return no_longer_asked(largest_request(letter))
 
 
 @largest(retired)
