@@ -21,7 +21,7 @@ from integrations.http.request import Base, HttpRequest
 from integrations.mail.action import MailSend
 from integrations.mail.approvals import MailRequestApproval
 from integrations.mail.mailer import Mailer
-from integrations.slack.actions import PostMessage, SendDirectMessage, UpdateMessage
+from integrations.slack.actions import Others, PostMessage, SendDirectMessage, UpdateMessage, alone
 from integrations.slack.approvals import SlackRequestApproval
 from integrations.slack.client import SLACK_API, SlackClient
 from integrations.slack.directory import SlackDirectory
@@ -48,11 +48,13 @@ class Account:
         return next((action for action in self.actions if action.name == name), None)
 
 
-def slack_actions(slack: SlackClient, directory: SlackDirectory, clock: Clock) -> tuple[Action, ...]:
-    """What a flow does in one workspace."""
+def slack_actions(
+    slack: SlackClient, directory: SlackDirectory, clock: Clock, *, others: Others = alone
+) -> tuple[Action, ...]:
+    """What a flow does in one workspace. ``others`` are those in which people are looked for who are not in this one."""
     return (
         PostMessage(slack, now=clock.now),
-        SendDirectMessage(slack, directory, now=clock.now),
+        SendDirectMessage(slack, directory, now=clock.now, others=others),
         UpdateMessage(slack),
         SlackRequestApproval(slack, directory, now=clock.now),
     )

@@ -132,6 +132,7 @@ class App:
             self.reconciler.start()
             self._closing.push_async_callback(self.reconciler.stop)
         if self._door is not None:
+            self._door.start()
             self._closing.push_async_callback(self._door.stop)
         serving = web.AppRunner(self._web, access_log=None)  # addresses hold links, which are worth a signature
         await serving.setup()
@@ -244,6 +245,7 @@ class App:
             starter=self.triggers,
         )
         if cards is not None:
+            at_home = self._at_home(keyring)
             self._door = SlackDoor(
                 engine=self.engine,
                 people=self.people,
@@ -255,7 +257,8 @@ class App:
                 if settings.slack_signing_secret
                 else None,
                 homes=Homes(self.store),
-                trouble=self._at_home(keyring),
+                trouble=at_home,
+                invite=at_home.link if at_home is not None else None,
                 digests=self.mail.digests if self.mail.set_up else None,
                 reconciler=self.reconciler,
                 installations=self.installations,
@@ -370,6 +373,7 @@ class App:
             return []
         client = SlackClient(token.get_secret_value(), base_url=_slack_url(self._settings), pacer=Pacer(self._clock))
         self._closing.push_async_callback(client.close)
+        name = ""
         try:
             auth = await client.auth()
         except ActionError as error:
@@ -380,7 +384,7 @@ class App:
             # Slack is down, not the bot: runs go on, the cards catch up.
             log.warning("Slack does not answer; going on with what was known", extra={"error": str(error)})
         else:
-            team = auth.team_id
+            team, name = auth.team_id, auth.team
             log.info("Slack: %s", auth.team, extra={"team": team, "bot": auth.user_id})
             await self._remember_team(auth)
             lacking = missing_scopes(auth.scopes)
@@ -388,7 +392,7 @@ class App:
                 log.warning("the Slack app lacks scopes that manifest.yml asks for: %s", ", ".join(lacking))
         await self._check_app_token(problems)
         directory = SlackDirectory(client, team_id=team, now=self._clock.now, monotonic=self._clock.monotonic)
-        return [Workspace(team, client, directory)]
+        return [Workspace(team, client, directory, name)]
 
     async def _check_app_token(self, problems: list[str]) -> None:
         token = self._settings.slack_app_token

@@ -158,10 +158,6 @@ class People:
         """Who was seen under this handle before; nobody is asked, and nobody is made. Raises ``InvalidHandle``."""
         return await self._store.find_person(normalise(handle))
 
-    async def slack_in(self, who: Person, team: str) -> str | None:
-        """Their Slack id (``U...``) in one workspace, None where they have none there. Raises ``TryAgain``."""
-        return next(iter(await self._users_in(who, team)), None)
-
     async def found(self, text: str) -> Person | None:
         """Who is known by an address, a Slack id (with its workspace or without) or a person's id; nobody is asked."""
         number = self._store.ids.parse_person(text.strip())

@@ -1,11 +1,13 @@
-"""What flows do in Slack, in whichever workspace the run belongs to: that of its requester, else the default one.
+"""What flows do in Slack, in whichever workspace the run belongs to: that of its requester, else the default one. People
+who are written to by their address may be in another one.
 
 Workspaces come and go while the bot runs, so each call looks for its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -17,6 +19,8 @@ from flows.people import PersonId
 from flows.ports import Action, ActionCall, Json
 from integrations.slack.actions import PostMessage, SendDirectMessage, UpdateMessage
 from integrations.slack.approvals import SlackRequestApproval
+from integrations.slack.client import SlackClient
+from integrations.slack.directory import SlackDirectory
 
 Home = Callable[[PersonId], Awaitable[str | None]]
 """The connected workspace that somebody belongs to; None where there is none."""
@@ -44,9 +48,15 @@ class InWorkspace:
         workspace = self._workspaces.workspace(team)
         made = self._made.get(workspace.team)
         if made is None or made[0] is not workspace:
-            found = slack_actions(workspace.client, workspace.directory, self._clock)
+            others = partial(self._others, workspace.team)
+            found = slack_actions(workspace.client, workspace.directory, self._clock, others=others)
             made = self._made[workspace.team] = workspace, next(one for one in found if one.name == self.name)
         return made[1]
+
+    def _others(self, team: str) -> Iterator[tuple[SlackClient, SlackDirectory]]:
+        for one in map(self._workspaces.workspace, self._workspaces.teams):
+            if one.team != team:
+                yield one.client, one.directory
 
 
 def actions(workspaces: Workspaces, home: Home, clock: Clock) -> list[InWorkspace]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from flows import calendars, opening, quorum, wording
 from flows.definition import Approval, Hold, Wait
+from flows.delegation import Delegation, apart_from, delegates
 from flows.effects import FireTimer, Note, ResolvePeople, SyncCards, Tell, Withdraw
 from flows.errors import InvalidForm, NotAllowed, NotAnApprover, NotWaiting, SelfApproval, TooSoon
 from flows.events import (
@@ -80,6 +81,24 @@ def timers(draft: Draft, wait: Wait, suspension: Suspension) -> None:
         _timer(draft, suspension, Timer.ESCALATE, clocks.later[clocks.escalated].at)
 
 
+# -- who answers for whom -------------------------------------------------------------------------------------
+
+
+def standing_in(draft: Draft, wait: Approval | Hold) -> tuple[Delegation, ...]:
+    """The delegations by which somebody may answer this wait for somebody else."""
+    found = draft.slice.delegations
+    return apart_from(found, draft.run.requester) if isinstance(wait, Approval) and not wait.self_approval else found
+
+
+def with_stand_ins(draft: Draft, wait: Approval | Hold, people: Iterable[PersonId]) -> tuple[PersonId, ...]:
+    """These people, and whoever stands in for one of them: they are told too."""
+    people = tuple(people)
+    in_force = standing_in(draft, wait) if wait.delegation == "allow" else ()
+    more = [one for person in people for one in delegates(in_force, person)] if in_force else []
+    counts = isinstance(wait, Hold) or wait.self_approval
+    return tuple(dict.fromkeys([*people, *(one for one in more if counts or one != draft.run.requester)]))
+
+
 # -- when something falls due ---------------------------------------------------------------------------------
 
 
@@ -147,7 +166,9 @@ def tell_unanswered(draft: Draft, suspension: Suspension, note: Note, times: int
     spoken = {said.by for said in answered.values()}
     counts = isinstance(wait, Hold) or wait.self_approval
     snoozed = suspension.clocks.snoozed
-    for person in dict.fromkeys([*suspension.approvers.people, *members]):
+    everybody = (*suspension.approvers.people, *members)
+    asked = [one for one in everybody if one not in answered and not quorum.is_relieved(suspension, one)]
+    for person in with_stand_ins(draft, wait, asked):
         if person in answered or person in spoken or (person == draft.run.requester and not counts):
             continue
         if note is not Note.NUDGE and person in snoozed and draft.now < snoozed[person]:
@@ -176,7 +197,7 @@ def _escalate(draft: Draft, wait: Approval | Hold, suspension: Suspension) -> No
     draft.suspensions[suspension.n] = after
     draft.unseat(suspension, after)
     draft.facts.append(Escalated(after.n, later.approvers.people, later.approvers.groups, replaces))
-    told = [one for one in later.asked if one not in standing]
+    told = with_stand_ins(draft, wait, (one for one in later.asked if one not in standing))
     draft.effects.extend(opening.to_people(draft.plan.at(after.path), wait, after, told, draft.slice.people))
     _tell(draft, after, Note.ESCALATED, draft.run.requester, after.clocks.escalated)
     draft.effects.append(SyncCards(after.n))
@@ -194,7 +215,8 @@ def _wake(draft: Draft, suspension: Suspension, person: PersonId | None) -> None
     left = {one: when for one, when in snoozed.items() if one != person}
     suspension = _set(draft, suspension, suspension.clocks.but(snoozed=left))
     draft.facts.append(Snoozed(suspension.n, person, None))
-    if person not in draft.standing_of(suspension.n):
+    standing = draft.standing_of(suspension.n)
+    if person not in standing and not any(said.by == person for said in standing.values()):
         _tell(draft, suspension, Note.WOKEN, person, draft.run.version + 1)
 
 
@@ -240,18 +262,15 @@ def reassign(draft: Draft, wait: Approval | Hold, suspension: Suspension, event:
         raise SelfApproval(f"{wording.name(to, people)} has asked for this themselves, so they cannot decide it.")
     if to in suspension.approvers.people or to in standing or any(said.by == to for said in standing.values()):
         raise NotAllowed(f"{wording.name(to, people)} is asked already.")
-    several = isinstance(wait, Approval) and max(suspension.needed, wait.reject_after) > 1
-    by_themselves = event.by == event.person
-    # Who stays in the group keeps their own answer: with two of their own choice they would be a quorum by themselves.
-    if event.person not in suspension.approvers.people and (
-        suspension.terms is not None or (several and by_themselves)
-    ):
+    if suspension.terms is not None and event.person not in suspension.approvers.people:
         raise NotAllowed("You are asked as a member of a group, whose seat this is. You can hand your approvals over.")
     after = quorum.reassigned(suspension, event.person, to)
     draft.suspensions[suspension.n] = after
     draft.unseat(suspension, after)
     draft.facts.append(Reassigned(after.n, event.person, to, event.by))
-    draft.effects.extend(opening.to_people(draft.plan.at(after.path), wait, after, [to], people))
+    draft.effects.extend(
+        opening.to_people(draft.plan.at(after.path), wait, after, with_stand_ins(draft, wait, [to]), people)
+    )
     _tell(draft, after, Note.REASSIGNED, draft.run.requester, draft.run.version + 1)
     draft.effects.append(SyncCards(after.n))
 

@@ -60,7 +60,7 @@ def decide(draft: Draft, event: DecisionMade) -> Closed | None:
         admin=event.admin,
         verdict=event.verdict,
         standing=draft.standing_of(suspension.n),
-        principals=principals(waits.standing_in(draft, wait), event.person),
+        principals=principals(asking.standing_in(draft, wait), event.person),
         belonging=event.principals,
         people=draft.slice.people,
     )
@@ -205,13 +205,16 @@ def around(
     if isinstance(event, ReassignRequested):
         asking.check_may_reassign(wait, event, draft.run.requester)
     if isinstance(event, ReassignRequested | SnoozeRequested | QuestionAsked):
-        quorum.check_may_decide(
+        # A seat is its person's to hand on, and nobody's who stands in for them.
+        for_others = () if isinstance(event, ReassignRequested) else asking.standing_in(draft, wait)
+        quorum.check_is_asked(
             wait,
             suspension,
             event.person,
             requester=draft.run.requester,
             memberships=event.memberships,
-            admin=False,
+            principals=principals(for_others, event.person),
+            belonging=quorum.NO_MEMBERSHIPS if isinstance(event, ReassignRequested) else event.principals,
         )
     match event:
         case NudgeRequested():

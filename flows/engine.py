@@ -60,7 +60,7 @@ from flows.opening import MAX_HANDLES, flat, made_handles
 from flows.people import PersonId, Roster
 from flows.plan import Plan, made
 from flows.ports import Directory, Json
-from flows.quorum import MembershipsNeeded, check_may_decide, check_may_drop, look_up
+from flows.quorum import MembershipsNeeded, check_may_decide, check_may_drop, is_relieved, look_up
 from flows.run import SECRET, Door, Early, Outcome, Path, Run, Verdict, Verified
 from flows.store import delegations, inbox, outbox, reads
 from flows.store.slices import load_run
@@ -187,7 +187,9 @@ class Engine:
 
     async def _check_may_resubmit(self, flow: str, requester: PersonId, run: int) -> None:
         _, before = await self._store.read(lambda c, plans: load_run(c, plans, run))
-        if before.requester != requester or before.flow != flow:
+        # What has ended keeps the id that its requester had then; they may have been merged since.
+        asked = await self._store.person(before.requester)
+        if asked is None or asked.id != requester or before.flow != flow:
             raise UnknownRun("There is no such run.")
         if before.ending is None or before.ending.outcome is Outcome.SUCCEEDED:
             raise NotAllowed("Only what was rejected, has expired, failed or was cancelled can be sent in anew.")
@@ -481,6 +483,11 @@ class Engine:
         now = self._clock.now()
         return await self._store.read(lambda c, _: delegations.of(c, person, now))
 
+    async def handed_over(self, since: datetime, until: datetime) -> frozenset[PersonId]:
+        """Those for whom a delegation has begun or run out by the clock after ``since``, up to ``until``: who gave it and
+        who received it."""
+        return await self._store.read(lambda c, _: delegations.turned(c, since, until))
+
     async def link_made(
         self, run: int, person: PersonId, by: PersonId, *, step: str | None, via_token: str | None = None
     ) -> None:
@@ -657,7 +664,8 @@ class Engine:
         found = await self._seated(person, limit + offset)
         known = {(view.run.id, view.suspension.n) for view in found}
         now = self._clock.now()
-        standing_in = [one for one in await self.delegations(person) if one.starts <= now]
+        held = await self._store.read(delegations.in_force)
+        standing_in = [one for one in held if one.starts <= now < one.ends]
         for principal in principals(standing_in, person) if standing_in else ():
             for view in await self._seated(principal, limit + offset):
                 key = view.run.id, view.suspension.n
@@ -669,7 +677,8 @@ class Engine:
 
     async def _seated(self, person: PersonId, limit: int) -> list[SuspensionView]:
         seats = await self._seats(person)
-        return await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit))
+        found = await self._store.read(lambda c, plans: reads.waiting(c, plans, seats, limit=limit))
+        return [view for view in found if not is_relieved(view.suspension, person)]
 
     async def _stands_in(self, view: SuspensionView, person: PersonId, principal: PersonId) -> bool:
         """Whether the person may answer this for the other one."""
@@ -803,7 +812,7 @@ class Engine:
                     raise TryAgain("Who may decide this has just changed. Please try again.") from None
                 asked.add(whose)
                 memberships = await self._directory.memberships(whose, needed.groups, fresh=True)
-                if needed.person is None or not isinstance(event, DecisionMade):
+                if needed.person is None or isinstance(event, DecidedEarly | ReassignRequested):
                     event = replace(event, memberships=memberships)
                 else:
                     event = replace(event, principals={**event.principals, whose: memberships})

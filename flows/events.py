@@ -228,6 +228,8 @@ class SnoozeRequested:
     door: Door
     memberships: Memberships | None = None
     via_token: str | None = None
+    principals: Mapping[PersonId, Memberships] = field(default_factory=dict)
+    """As in ``DecisionMade``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,8 @@ class QuestionAsked:
     door: Door
     memberships: Memberships | None = None
     via_token: str | None = None
+    principals: Mapping[PersonId, Memberships] = field(default_factory=dict)
+    """As in ``DecisionMade``."""
 
 
 @dataclass(frozen=True, slots=True)

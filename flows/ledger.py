@@ -23,6 +23,8 @@ from flows.events import (
     Event,
     Fact,
     PeopleResolved,
+    QuestionAsked,
+    SnoozeRequested,
     StepStarted,
     TimerFired,
 )
@@ -86,6 +88,8 @@ _USUAL: Mapping[type, Mapping[str, object]] = {
     StepStarted: {"round": 1, "attempt": 1},
     TimerFired: {"timer": Timer.DUE},
     DecisionMade: {"principals": {}},
+    SnoozeRequested: {"principals": {}},
+    QuestionAsked: {"principals": {}},
 }
 _NOTHING_USUAL: Mapping[str, object] = {}
 _OMITTED = frozenset({"output", "roster", "rerun"})

@@ -209,6 +209,11 @@ def groups_asked(suspension: Suspension) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*suspension.approvers.groups, *_veto_groups(suspension)]))
 
 
+def is_relieved(suspension: Suspension, person: PersonId) -> bool:
+    """Whether somebody else is asked in this person's place, whatever group they belong to."""
+    return person in suspension.clocks.relieved and person not in suspension.approvers.people
+
+
 def check_may_decide(
     wait: Approval | Hold,
     suspension: Suspension,
@@ -229,10 +234,12 @@ def check_may_decide(
         raise SelfApproval("This is your own request, and its flow does not let people approve their own.")
     approvers, terms = suspension.approvers, suspension.terms or _NO_TERMS
     vetoes = person in terms.veto
+    relieved = is_relieved(suspension, person)
     named = person in approvers.people or (isinstance(wait, Hold) and not wait.by and admin)
     named = named or (vetoes and verdict is not Verdict.APPROVE)
     veto_groups = _veto_groups(suspension)
-    groups = approvers.groups if verdict is Verdict.APPROVE else (*approvers.groups, *veto_groups)
+    asked = () if relieved else approvers.groups
+    groups = asked if verdict is Verdict.APPROVE else (*asked, *veto_groups)
     # People who are named decide without their groups, unless it depends on these which seat they fill, or whether
     # they veto.
     counted = (verdict is Verdict.APPROVE and terms.quorum is not None) or (
@@ -246,7 +253,38 @@ def check_may_decide(
         raise NotAnApprover("Only the person who started this run, or an admin, can resume it.")
     if vetoes or (memberships is not None and not memberships.groups.isdisjoint(veto_groups)):
         raise NotAnApprover("You may reject this, but your approval is not asked for.")
+    if relieved:
+        raise NotAnApprover("Somebody else is asked in your place here, so your answer is not asked for any more.")
     raise NotAnApprover("You are not one of the people who were asked to decide this.")
+
+
+def check_is_asked(
+    wait: Approval | Hold,
+    suspension: Suspension,
+    person: PersonId,
+    *,
+    requester: PersonId,
+    memberships: Memberships | None,
+    principals: Collection[PersonId] = (),
+    belonging: Mapping[PersonId, Memberships] = NO_MEMBERSHIPS,
+) -> None:
+    """Return if the person is asked to answer this, themselves or for one of ``principals``, whose groups ``belonging``
+    has as far as they were asked for; else raise the refusal."""
+    try:
+        check_may_decide(wait, suspension, person, requester=requester, memberships=memberships, admin=False)
+    except NotAnApprover:
+        if wait.delegation == "refuse":
+            raise
+        for principal in principals:
+            theirs = belonging.get(principal)
+            try:
+                check_may_decide(wait, suspension, principal, requester=requester, memberships=theirs, admin=False)
+            except (NotAnApprover, SelfApproval):
+                continue
+            except MembershipsNeeded as needed:
+                raise MembershipsNeeded(needed.groups, principal) from None
+            return
+        raise
 
 
 def seat_of(
@@ -432,7 +470,8 @@ def still_reachable(
     there = {asked.one(person) for person in roster.ids()}
     named = [one for one in approvers.people if one in there or roster.gaps.keys().isdisjoint(_own(people.get(one)))]
     groups = asked.groups(approvers.groups)
-    everybody = dict.fromkeys([*named, *(member for group in groups for member in asked.members(group))])
+    members = (member for group in groups for member in asked.members(group) if not is_relieved(suspension, member))
+    everybody = dict.fromkeys([*named, *members])
     counts = isinstance(wait, Hold) or wait.self_approval
     able = asked.present((person for person in everybody if counts or person != requester), groups)
     called = {handle: people[one].name for one in approvers.people for handle in _own(people.get(one))}
@@ -494,12 +533,15 @@ def escalated(
 
 
 def reassigned(suspension: Suspension, person: PersonId, to: PersonId) -> Suspension:
-    """The suspension as ``to`` is asked in the place of ``person``. A group's member leaves the group's seat where it is."""
+    """The suspension as ``to`` is asked in the place of ``person``, who is not asked any more, by no group either."""
 
     def one(who: PersonId) -> PersonId:
         return to if who == person else who
 
-    approvers = suspension.approvers
+    approvers, clocks = suspension.approvers, suspension.clocks
+    if groups_asked(suspension):
+        relieved = dict.fromkeys([*(who for who in clocks.relieved if who != to), person])
+        suspension = suspension.but(clocks=clocks.but(relieved=tuple(relieved)))
     if person not in approvers.people:
         return suspension.but(approvers=Approvers((*approvers.people, to), approvers.groups, approvers.gaps))
     people = tuple(map(one, approvers.people))

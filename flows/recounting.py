@@ -84,7 +84,7 @@ def _decision_merged(decision: Decision, one: Callable[[PersonId], PersonId]) ->
 
 def _clocks_merged(suspension: Suspension, one: Callable[[PersonId], PersonId]) -> Suspension:
     clocks = suspension.clocks
-    if not clocks.snoozed and not clocks.later:
+    if not clocks.snoozed and not clocks.later and not clocks.relieved:
         return suspension
     later = tuple(
         Later(
@@ -97,4 +97,4 @@ def _clocks_merged(suspension: Suspension, one: Callable[[PersonId], PersonId]) 
         for each in clocks.later
     )
     snoozed = {one(person): until for person, until in clocks.snoozed.items()}
-    return suspension.but(clocks=clocks.but(later=later, snoozed=snoozed))
+    return suspension.but(clocks=clocks.but(later=later, snoozed=snoozed, relieved=tuple(map(one, clocks.relieved))))

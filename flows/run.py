@@ -369,7 +369,8 @@ class Clocks(Row):
 
     ``stopped_at``: a question has stopped them. ``settles_at``: what was said completes it, and takes effect then.
     ``reminded`` and ``escalated`` count. ``nudged_at`` is when the requester last nudged. ``snoozed`` says until when
-    each person wants to hear nothing of it. ``later`` is whom it escalates to.
+    each person wants to hear nothing of it. ``later`` is whom it escalates to. ``relieved`` are those in whose place
+    somebody else is asked: no group that they belong to makes them an approver any more.
     """
 
     stopped_at: datetime | None = None
@@ -379,6 +380,7 @@ class Clocks(Row):
     nudged_at: datetime | None = None
     snoozed: Mapping[PersonId, datetime] = field(default_factory=dict)
     later: tuple[Later, ...] = ()
+    relieved: tuple[PersonId, ...] = ()
 
 
 NO_CLOCKS = Clocks()

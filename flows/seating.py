@@ -61,14 +61,6 @@ def shortage(tree: Tree, present: Present) -> Shortage | None:
     return _shortage(filling, tuple(present)) if filling.missing else None
 
 
-def never_met(tree: Tree) -> Shortage | None:
-    """What the people whom it names lack, even if there were members of its groups for all other seats; None where
-    they are enough."""
-    known = _ways(tree)
-    closed = min((_closed(known.pools, way) for way in known.ways), key=lambda found: found[0].missing)
-    return _shortage(*closed) if closed[0].missing else None
-
-
 def _shortage(filling: _Filling, people: tuple[PersonId, ...]) -> Shortage:
     short = filling.short()
     able = 0

@@ -13,7 +13,6 @@ from flows import asking, opening, quorum, wording
 from flows.calendars import NoWorkingTime
 from flows.context import Context
 from flows.definition import Approval, Callback, Hold, Wait, word_of
-from flows.delegation import Delegation, apart_from, delegates
 from flows.effects import Effect, FireTimer, PerformAction, ResolvePeople, SyncCards, SyncRequest, Withdraw
 from flows.errors import InvalidForm, QuorumUnreachable, Refused
 from flows.events import CallbackKept, DecisionCounted, StepStarted, SuspensionClosed, SuspensionOpened
@@ -163,19 +162,9 @@ def _open(
 
 def _with_delegates(draft: Draft, wait: Waiting, seats: quorum.Seats) -> quorum.Seats:
     """Whoever stands in for one of those who are asked is told too."""
-    if not draft.slice.delegations or not isinstance(wait, Approval | Hold) or wait.delegation == "refuse":
+    if not draft.slice.delegations or not isinstance(wait, Approval | Hold):
         return seats
-    in_force = standing_in(draft, wait)
-    more = (one for person in seats.asked for one in delegates(in_force, person))
-    counts = isinstance(wait, Hold) or wait.self_approval
-    asked = dict.fromkeys([*seats.asked, *(one for one in more if counts or one != draft.run.requester)])
-    return replace(seats, asked=tuple(asked))
-
-
-def standing_in(draft: Draft, wait: Approval | Hold) -> tuple[Delegation, ...]:
-    """The delegations by which somebody may answer this wait for somebody else."""
-    found = draft.slice.delegations
-    return apart_from(found, draft.run.requester) if isinstance(wait, Approval) and not wait.self_approval else found
+    return replace(seats, asked=asking.with_stand_ins(draft, wait, seats.asked))
 
 
 def _suspend(draft: Draft, plan: StepPlan, step: StepRun, suspension: Suspension, roster: Roster | None = None) -> None:

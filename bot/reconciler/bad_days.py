@@ -6,7 +6,7 @@ The runner parks what was refused for good, with the reason on its run. Here is 
 a channel does not take cards  each of those who are asked gets a card of their own, else a mail
 a person cannot be written to  they get a mail; where the rest cannot decide any more, the wait says so at once
 no token, or a scope missing   those who are asked get a mail, where mails can be sent
-a card is refused as it is     a plain one with the same buttons
+a card is refused as it is     a plain one with the same buttons; so is a requester's message
 =============================  =================================================================================
 
 Each person is told otherwise once for each wait. A wait that is over needs none of this.
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _CARDS_INSTEAD = "Those who are asked there got a message of their own instead."
 _MAILS_INSTEAD = "Those who are asked get it by mail, where mails can be sent."
+_PLAINLY = "A plain one with the same buttons stands there."
 _PARKED = "Its messages wait, and are sent then."
 
 
@@ -90,6 +91,11 @@ class BadDays:
         try:
             return await self._messages.sync_request(card, call)
         except SlackError as error:
+            if error.code in BAD_BLOCKS and not card.plain:
+                log.warning("a requester's message was refused as it is", extra={"error": str(error)})
+                posted = await self._messages.sync_request(replace(card, plain=True), call)
+                await self._note(trouble(error), card.view, _PLAINLY)
+                return posted
             await self._noted(error, card.view, card.person)
             raise
 
@@ -120,7 +126,7 @@ class BadDays:
     async def _plainly(self, card: CardView, call: ActionCall, error: SlackError) -> Posted | None:
         log.warning("a card was refused as it is", extra={"error": str(error)})
         posted = await self._messages.sync_card(replace(card, plain=True), call)
-        await self._note(trouble(error, team=card.team), card.view, "A plain one with the same buttons stands there.")
+        await self._note(trouble(error, team=card.team), card.view, _PLAINLY)
         return posted
 
     async def _otherwise(self, card: CardView, error: SlackError) -> None:

@@ -34,10 +34,12 @@ from bot.slack.delegating import Delegating
 from bot.slack.departures import GROUP_UPDATED, MEMBERS_CHANGED, USER_CHANGE, Departures
 from bot.slack.errands import Errands
 from bot.slack.explaining import Explaining
+from bot.slack.hand_overs import HandOvers
 from bot.slack.home import Home, Trouble
 from bot.slack.home_actions import HOME_OPENED, HomeActions
 from bot.slack.homes import Homes
 from bot.slack.installed import Installed
+from bot.slack.installing import Installing, Invite
 from bot.slack.lists import Lists
 from bot.slack.menu import Menu
 from bot.slack.modals import Modals
@@ -80,7 +82,8 @@ class SlackDoor:
 
     ``signing_secret`` is None where there is only Socket Mode; then every request is refused. Without ``homes`` home
     tabs are drawn when somebody opens theirs or does something there, and not kept up to date. ``trouble`` is what
-    admins are told there. ``reconciler`` is told what Slack says of its channels, and deals with copies of cards.
+    admins are told there, ``invite`` makes their links for installing it. ``reconciler`` is told what Slack says of its
+    channels, and deals with copies of cards.
     """
 
     def __init__(
@@ -98,11 +101,13 @@ class SlackDoor:
         reconciler: Reconciler | None = None,
         digests: Digests | None = None,
         installations: Installations | None = None,
+        invite: Invite | None = None,
     ) -> None:
         self._errands = errands = Errands()
         self._verifier = _Verifier(signing_secret, _Now(clock)) if signing_secret else None
         lists = Lists(engine, people, cards)
-        self.home = home = Home(engine, people, workspaces, cards, clock, homes, trouble)
+        self.home = home = Home(engine, people, workspaces, cards, clock, homes, trouble, installs=invite is not None)
+        self._hand_overs = HandOvers(engine, clock, home.touch)
         replies = Replies(engine, people, workspaces, links, lists, home)
         decisions = Decisions(engine, people, cards)
         copies = Copies(engine, cards, reconciler.strays if reconciler is not None else None)
@@ -146,6 +151,8 @@ class SlackDoor:
             buttons.BREAK_GLASS: breaking_glass.open,
         }
         HomeActions(engine, people, workspaces, cards, clock, home, starting, errands).listen(self.app)
+        if invite is not None:
+            Installing(people, workspaces, home, invite, errands).listen(self.app)
         Menu(engine.ids, errands, more, buttons=(buttons.EXPLAIN, buttons.ASK, buttons.SNOOZE)).listen(self.app)
         Requesting(engine, people, replies, starting, run_control, errands).listen(self.app)
         Shortcuts(engine, people, workspaces, starting, errands).listen(self.app)
@@ -187,8 +194,13 @@ class SlackDoor:
         """A run has changed: home tabs may show it. For ``SqliteStore.on_change``."""
         self.home.changed(run)
 
+    def start(self) -> None:
+        """Keep home tabs up to date also where only the clock changes what they show."""
+        self._hand_overs.start()
+
     async def stop(self, patience: timedelta = timedelta(seconds=5)) -> None:
         """Keep no home tab up to date any more, and finish answering."""
+        await self._hand_overs.stop()
         await self.home.stop()
         await self.drain(patience)
 

@@ -65,7 +65,7 @@ class BreakingGlass:
         except FlowError as refusal:
             await self._replies.say(click, Answer(answers.refused(refusal)))
             return
-        origin = modal.Origin(reference, click.channel, click.ts)
+        origin = click.origin(reference)
         drawn = break_glass_modal.break_glass_modal(view, origin, self._engine.ids)
         try:
             await self._workspaces.client(click.who.at).open_view(click.trigger_id, drawn)
@@ -91,7 +91,7 @@ class BreakingGlass:
         said = Answer(
             f":rotating_light: {link} goes on without a decision. Everybody concerned is told, with your reason."
         )
-        self._errands.run(self._replies.tell(who, origin.channel, said, person))
+        self._errands.run(self._replies.tell(who, origin.channel, said, person, thread=origin.thread))
 
     async def _dropped(self, reference: Reference, person: Person, state: Mapping[str, Mapping[str, Json]]) -> Run:
         run = self._engine.ids.run(reference.run)

@@ -11,7 +11,7 @@ from bot.slack.decisions import Decisions, Outcome, Wanted
 from bot.slack.errands import Errands
 from bot.slack.reference import Reference
 from bot.slack.replies import Replies
-from bot.slack.views import answers, form_inputs, modal, option_input
+from bot.slack.views import answers, form_inputs, option_input
 from bot.slack.views.answer import Answer
 from bot.slack.views.decision_modal import decision_modal
 from bot.workspaces import Workspaces
@@ -146,7 +146,7 @@ class Buttons:
         # The modal says what is asked now, so that is what its answer will be about; a card that was drawn before a
         # change has to be told apart all the same.
         note = None if reference.digest == view.suspension.digest else _CHANGED
-        origin = modal.Origin(Reference.to(view), click.channel, click.ts, wanted.option)
+        origin = click.origin(Reference.to(view), wanted.option)
         mine = self._decisions.said_by(view, person)
         drawn = decision_modal(view, origin, self._engine.ids, wanted.verdict, note=note, mine=mine)
         try:

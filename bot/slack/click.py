@@ -8,7 +8,9 @@ from typing import Self
 
 from slack_bolt.request.internals import extract_team_id
 
+from bot.slack.reference import Reference
 from bot.slack.views.answer import ANSWER
+from bot.slack.views.modal import Origin
 from bot.slack.views.pending import Listing, listing_of
 from flows.ports import Json
 
@@ -42,7 +44,8 @@ class Click:
 
     ``channel`` and ``ts`` are of the message that it stood on (``ts`` only of one that is everybody's), ``listing``
     is set where it stood in a list, ``answer`` where it stood under what the person was told before, ``modal`` is the
-    id of the modal that it stood in. A click on the home tab has none of these but a listing or an answer.
+    id of the modal that it stood in, ``thread`` the ts of the message in whose thread it stood. A click on the home tab
+    has none of these but a listing or an answer.
     """
 
     who: Identity
@@ -54,6 +57,7 @@ class Click:
     listing: Listing | None = None
     answer: bool = False
     modal: str | None = None
+    thread: str | None = None
 
     @classmethod
     def of(cls, body: Mapping[str, Json], action: Mapping[str, Json]) -> Self:
@@ -62,6 +66,7 @@ class Click:
         # An ephemeral message cannot be changed by its ts, only through its response_url.
         own = container.get("is_ephemeral") is not True
         view = body.get("view") or {}
+        thread = container.get("thread_ts")
         block_id = str(action.get("block_id") or "")
         return cls(
             who=Identity.of(body),
@@ -73,7 +78,12 @@ class Click:
             listing=listing_of(block_id),
             answer=block_id == ANSWER,
             modal=str(view["id"]) if view.get("type") == "modal" else None,
+            thread=thread if thread != container.get("message_ts") else None,
         )
+
+    def origin(self, reference: Reference, option: str | None = None) -> Origin:
+        """Where a modal is opened from, that this click opens."""
+        return Origin(reference, self.channel, self.ts, option, self.thread)
 
 
 def _id(value: Json) -> str:

@@ -23,7 +23,6 @@ from bot.slack.replies import Replies, response
 from bot.slack.run_control import RunControl
 from bot.slack.starting import Starting
 from bot.slack.views import answers, kit, words
-from bot.slack.views.answer import Answer
 from bot.slack.views.cancel_modal import Cancelling
 from bot.slack.views.card import Shown
 from bot.slack.views.help import WORDS, help_
@@ -130,16 +129,6 @@ class Commands:
         """The slash command. Acknowledged first: its answer may take calls of Slack's API, and may be asked for again."""
         await ack()
         self._errands.run(self._answer(command), at_once=True)
-
-    async def open_whole(self, ack: Ack, body: Mapping[str, Json], action: Mapping[str, Json]) -> None:
-        """A card that many see was cut: each gets a link of their own to the whole."""
-        await ack()
-        click = Click.of(body, action)
-        reference = Reference.parse(click.value, self._engine.ids)
-        if reference is None:
-            self._errands.run(self._replies.say(click, Answer(answers.UNKNOWN)))
-        else:
-            self._errands.run(self._replies.lead_to_page(click, reference, "This page has the whole of it."))
 
     async def open_page(self, ack: Ack) -> None:
         """A link in a button was followed; Slack tells of it, and shows a warning unless it is acknowledged."""

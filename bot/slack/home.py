@@ -94,7 +94,7 @@ class _Screen:
 
 class Home:
     """Draws home tabs. Without ``homes`` what people look at is forgotten when it was drawn, and nothing is kept up to
-    date. ``stop`` it before the store is closed."""
+    date. ``installs``: admins are offered to install the app in workspaces. ``stop`` it before the store is closed."""
 
     def __init__(
         self,
@@ -105,6 +105,8 @@ class Home:
         clock: Clock,
         homes: Homes | None = None,
         trouble: Trouble | None = None,
+        *,
+        installs: bool = False,
     ) -> None:
         self._engine = engine
         self._people = people
@@ -113,6 +115,7 @@ class Home:
         self._clock = clock
         self._homes = homes
         self._trouble = trouble
+        self._installs = installs
         self._screens: OrderedDict[Place, _Screen] = OrderedDict()
         self._startable: OrderedDict[PersonId, tuple[float, Mapping[str, str]]] = OrderedDict()
         self._keeping = _Keeping(self, people, clock, homes) if homes is not None else None
@@ -294,6 +297,7 @@ class Home:
             flows={name: titles.get(name, name) for name in names},
             startable=startable,
             trouble=await self._troubles(person),
+            installs=self._installs and self._people.is_admin(person.id),
         )
         return inbox, looking
 

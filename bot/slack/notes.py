@@ -6,8 +6,6 @@ the card, or to their page.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.links import PageLinks
 from bot.slack.cards import Cards, Places
 from bot.slack.reference import Reference
@@ -20,10 +18,7 @@ from flows.ids import Ids
 from flows.people import Person
 from flows.ports import ActionCall
 from flows.views import SuspensionView
-from integrations.slack.delivery import Message, deliver
-from integrations.slack.failures import SlackError
-
-_NO_THREAD = frozenset({"message_not_found", "thread_not_found", "invalid_thread_ts"})
+from integrations.slack.delivery import Message, deliver, deliver_below
 
 
 class Notes:
@@ -104,13 +99,7 @@ class Notes:
         client = self._workspaces.client(self._workspaces.of_person(person))
         channel = await self._workspaces.direct(person)
         message = Message(shown.text, shown.blocks, thread_ts=thread_ts)
-        try:
-            await deliver(client, call, [channel], message, now=self._clock.now)
-        except SlackError as error:
-            if thread_ts is None or error.code not in _NO_THREAD:
-                raise
-            # They have deleted the card, and are told all the same.
-            await deliver(client, call, [channel], replace(message, thread_ts=None), now=self._clock.now)
+        await deliver_below(client, call, channel, message, now=self._clock.now)
 
     async def _own_card(self, view: SuspensionView, person: Person) -> str | None:
         """The ts of the card that only this person sees."""

@@ -63,7 +63,7 @@ class Questions:
         async def draw() -> kit.Block:
             view, person = await self._open_wait(click.who, reference)
             await self._engine.check_may_decide(view, person.id)
-            return ask_modal(view, modal.Origin(Reference.to(view), click.channel, click.ts), self._engine.ids)
+            return ask_modal(view, click.origin(Reference.to(view)), self._engine.ids)
 
         await self._modals.show(click, _ASK, draw)
 
@@ -76,7 +76,7 @@ class Questions:
             view, _ = await self._open_wait(click.who, reference)
             if not any(question.open for question in view.questions):
                 raise NotWaiting(_NO_QUESTION)
-            return answer_modal(view, modal.Origin(Reference.to(view), click.channel, click.ts), self._engine.ids)
+            return answer_modal(view, click.origin(Reference.to(view)), self._engine.ids)
 
         self._errands.run(self._modals.show(click, _ANSWER, draw), at_once=True)
         await ack()
@@ -110,8 +110,8 @@ class Questions:
             await ack(response_action="errors", errors={TEXT: answers.FAULT})
         else:
             await ack()
-            channel = origin.channel if origin is not None else None
-            self._errands.run(self._replies.tell(who, channel, Answer(said), person))
+            assert origin is not None  # or nothing would be known
+            self._errands.run(self._replies.tell(who, origin.channel, Answer(said), person, thread=origin.thread))
 
     # -- what somebody wrote in a thread ------------------------------------------------------------------------
 

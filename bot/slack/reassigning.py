@@ -74,7 +74,7 @@ class Reassigning:
         except FlowError as refusal:
             await self._replies.say(click, Answer(answers.refused(refusal)))
             return
-        origin = modal.Origin(reference, click.channel, click.ts)
+        origin = click.origin(reference)
         drawn = reassign_modal.reassign_modal(view, origin, self._engine.ids, person, others)
         try:
             await self._workspaces.client(click.who.at).open_view(click.trigger_id, drawn)
@@ -111,7 +111,7 @@ class Reassigning:
             await ack(**_corrected(error))
             return
         await ack()
-        self._errands.run(self._after(who, origin.channel, reader, person, to))
+        self._errands.run(self._after(who, origin, reader, person, to))
 
     async def _reassigned(
         self, reference: Reference, who: Identity, reader: Person, state: Mapping[str, Mapping[str, Json]]
@@ -127,9 +127,10 @@ class Reassigning:
         await self._engine.reassign(reference.run, reference.n, person, to, reader.id, door=Door.SLACK, reason=reason)
         return person, to
 
-    async def _after(self, who: Identity, channel: str | None, reader: Person, person: PersonId, to: PersonId) -> None:
+    async def _after(self, who: Identity, origin: modal.Origin, reader: Person, person: PersonId, to: PersonId) -> None:
         old, new = [await self._people.by_id(one) or Person(one, "somebody") for one in (person, to)]
-        await self._replies.tell(who, channel, reassign_modal.done(old, new, reader), reader)
+        done = reassign_modal.done(old, new, reader)
+        await self._replies.tell(who, origin.channel, done, reader, thread=origin.thread)
 
 
 def _corrected(error: Exception) -> dict[str, Json]:

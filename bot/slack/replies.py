@@ -49,7 +49,15 @@ class Replies:
         else:
             await self.respond(click, _shown(answer), in_place=click.answer)
 
-    async def tell(self, who: Identity, channel: str | None, answer: Answer, person: Person | None) -> None:
+    async def tell(
+        self,
+        who: Identity,
+        channel: str | None,
+        answer: Answer,
+        person: Person | None,
+        *,
+        thread: str | None = None,
+    ) -> None:
         """Answer the submission of a modal, which has no address of its own: where the modal was opened from."""
         if channel is None:
             await self.publish_home(who, said=answer, person=person)
@@ -57,7 +65,7 @@ class Replies:
         shown = _shown(answer)
         client = self._workspaces.client(who.at)
         try:
-            await client.ephemeral(channel, who.user, text=shown.text, blocks=shown.blocks)
+            await client.ephemeral(channel, who.user, text=shown.text, blocks=shown.blocks, thread_ts=thread)
         except ActionError as error:
             # A list can be asked for in a channel that the bot is not in.
             log.info("answered in a direct message", extra={"error": str(error)})
@@ -89,7 +97,7 @@ class Replies:
         if click.response_url is not None:
             try:
                 await self._workspaces.client(click.who.at).respond(
-                    click.response_url, response(shown, in_place=in_place)
+                    click.response_url, response(shown, in_place=in_place, thread=click.thread)
                 )
             except ActionError as error:
                 log.info("a response address failed", extra={"error": str(error)})
@@ -97,7 +105,9 @@ class Replies:
                 return
         if click.channel is not None:
             client = self._workspaces.client(click.who.at)
-            await client.ephemeral(click.channel, click.who.user, text=shown.text, blocks=shown.blocks)
+            await client.ephemeral(
+                click.channel, click.who.user, text=shown.text, blocks=shown.blocks, thread_ts=click.thread
+            )
 
     async def _list(self, person: Person, listing: Listing, said: Answer) -> Shown:
         try:
@@ -106,10 +116,11 @@ class Replies:
             return _shown(said)  # that it was counted matters more than what else there is
 
 
-def response(shown: Shown, *, in_place: bool = False) -> dict[str, Json]:
-    """The body of an answer at a ``response_url``."""
+def response(shown: Shown, *, in_place: bool = False, thread: str | None = None) -> dict[str, Json]:
+    """The body of an answer at a ``response_url``, in a ``thread`` where that is its message's ts."""
     blocks: Sequence[Mapping[str, Json]] = shown.blocks
-    return {"response_type": "ephemeral", "replace_original": in_place, "text": shown.text, "blocks": list(blocks)}
+    body = {"response_type": "ephemeral", "replace_original": in_place, "text": shown.text, "blocks": list(blocks)}
+    return body if thread is None or in_place else {**body, "thread_ts": thread}
 
 
 def _shown(answer: Answer) -> Shown:

@@ -9,6 +9,7 @@ from bot.links import PageLinks
 from bot.slack.cards import Cards, Places
 from bot.slack.lasting import Lasting
 from bot.slack.views.ending import ending
+from bot.slack.views.plain_request import plain_request
 from bot.slack.views.requester import requester
 from bot.workspaces import Workspaces
 from flows.clock import Clock
@@ -19,16 +20,13 @@ from flows.ports import ActionCall
 from flows.runner import Posted
 from flows.store.reads import RequestCard
 from flows.views import RunView
-from integrations.slack.delivery import Message, deliver
-from integrations.slack.failures import SlackError
+from integrations.slack.delivery import Message, deliver_below
 
 EVENT = "signoff_request"
 """The metadata's event type of these messages."""
 
 MESSAGE = 0
 """The number under which the engine keeps where a run's message is, among the cards of its suspensions."""
-
-_NO_THREAD = frozenset({"message_not_found", "thread_not_found", "invalid_thread_ts"})
 
 
 class Requests:
@@ -59,7 +57,10 @@ class Requests:
         team = self._workspaces.of_person(who)
         run = card.view.run
         handles = [handle for one in card.view.suspensions for handle in one.suspension.approvers.groups]
-        shown = requester(card.view, self._ids, groups=await self._cards.group_ids(handles, team))
+        if card.plain:
+            shown = plain_request(card.view, self._ids)
+        else:
+            shown = requester(card.view, self._ids, groups=await self._cards.group_ids(handles, team))
         at = (card.posted, card.ts) if card.posted is not None and card.ts is not None else None
         message = Lasting(self._workspaces.client(team), EVENT, self._clock.now)
         posted = await message.sync(shown, at, lambda: self._workspaces.direct(who), call, wanted=run.ending is None)
@@ -73,13 +74,7 @@ class Requests:
         channel = await self._workspaces.direct(person)
         threads = [ts for place, ts in await self._places(view.run.id, MESSAGE) if place == channel]
         message = Message(shown.text, shown.blocks, thread_ts=threads[0] if threads else None)
-        try:
-            await deliver(client, call, [channel], message, now=self._clock.now)
-        except SlackError as error:
-            if message.thread_ts is None or error.code not in _NO_THREAD:
-                raise
-            # They have deleted the message, and are told all the same.
-            await deliver(client, call, [channel], replace(message, thread_ts=None), now=self._clock.now)
+        await deliver_below(client, call, channel, message, now=self._clock.now)
 
     async def _last_card(self, view: RunView, person: Person) -> str | None:
         for one in reversed(view.suspensions):

@@ -60,7 +60,7 @@ class Snoozing:
         await self._engine.check_may_decide(view, person.id)
         now = self._clock.now()
         until = view.suspension.clocks.snoozed.get(person.id)
-        origin = modal.Origin(Reference.to(view), click.channel, click.ts)
+        origin = click.origin(Reference.to(view))
         offered = choices(now, person.tz, view.suspension.due)
         current = until if until is not None and until > now else None
         return snooze_modal(view, origin, self._engine.ids, offered, current)
@@ -88,5 +88,5 @@ class Snoozing:
             said = "You are reminded like everybody else again."
             if until is not None:
                 said = f":zzz: You are reminded {words.moment(until)}. You can decide it at any time before."
-            channel = origin.channel if origin is not None else None
-            self._errands.run(self._replies.tell(who, channel, Answer(said), person))
+            assert origin is not None  # or nothing would be known
+            self._errands.run(self._replies.tell(who, origin.channel, Answer(said), person, thread=origin.thread))

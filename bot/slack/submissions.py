@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.people import People
 from bot.slack.buttons import Ack
@@ -115,7 +116,7 @@ class Submissions:
             if wrong:
                 return {"response_action": "errors", "errors": wrong}
         if isinstance(error, ChangedSinceShown) and asked is not None and sent.origin is not None:
-            origin = modal.Origin(Reference.to(asked), sent.origin.channel, sent.origin.ts, sent.origin.option)
+            origin = replace(sent.origin, reference=Reference.to(asked))
             given = values(asked, sent.verdict, sent.state, person.tz if person else None)
             return {"response_action": "update", "view": self._drawn(asked, sent, origin, given, str(error))}
         if isinstance(error, FlowError) and not isinstance(error, TryAgain):
@@ -138,7 +139,7 @@ class Submissions:
 
     async def _after(self, origin: modal.Origin, who: Identity, wanted: Wanted, person: Person) -> None:
         answer = await self._decisions.answer(origin.reference, wanted, Outcome(None, person))
-        await self._replies.tell(who, origin.channel, answer, person)
+        await self._replies.tell(who, origin.channel, answer, person, thread=origin.thread)
         await self._refresh(origin, who, person)
 
     async def _refresh(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from flows.checks.actions import Actions, Connections, check_actions
 from flows.checks.children import check_children, check_starts, names_others
+from flows.checks.clocks import check_clocks
 from flows.checks.expressions import check_expressions, check_plain, check_supersede
 from flows.checks.fields import check_forms
 from flows.checks.ids import check_ids
@@ -70,6 +71,7 @@ def check_parts(
         *check_people(written),
         *check_actions(written, actions, connections),
         *check_waits(scope),
+        *check_clocks(written),
         *check_loops(written),
         *check_children(scope, neighbours),
         *check_starts(scope, neighbours),

@@ -46,6 +46,13 @@ def _asked(part: Part) -> Iterator[Finding]:
     if isinstance(wait, Hold):
         yield from _handles(wait.by, (*loc, "by"))
     yield from _via(wait, (*loc, "via"))
+    if wait.verify == "code" and not _mails(wait, part):
+        yield Finding(
+            (*loc, "verify"),
+            "nobody would see the code: it stands in mails, and 'via' names no mail",
+            "add mail to 'via', or write 'verify: slack'",
+            "warning",
+        )
 
 
 # --- Handles ----------------------------------------------------------------------------------------------------------
@@ -111,6 +118,12 @@ def _handle_hint(handle: str) -> str | None:
         if meant.startswith("@") == (not any(letter.isdigit() for letter in text)):
             return f'did you mean "{meant}"?'
     return None
+
+
+def _mails(wait: Wait, part: Part) -> bool:
+    """Whether anybody may be asked by mail; where the flow sends the links itself, it may send the code with them."""
+    sends = str(part.raw.get("uses")).partition(".")[0]
+    return not isinstance(wait.via, tuple) or any(place in ("mail", "gmail") for place in (*wait.via, sends))
 
 
 def _via(wait: Wait, loc: Loc) -> Iterator[Finding]:

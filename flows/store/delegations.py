@@ -78,6 +78,17 @@ def of(connection: Connection, person: PersonId, now: datetime) -> list[Delegati
     return list(map(delegation_of, rows))
 
 
+def turned(connection: Connection, since: datetime, until: datetime) -> frozenset[PersonId]:
+    """Those for whom one began or ran out by the clock after ``since``, up to ``until``: who gave it and who received
+    it."""
+    rows = connection.execute(
+        "SELECT person, delegate FROM delegations WHERE (ended_at IS NULL OR ended_at = ends) "
+        "AND (starts > ?1 AND starts <= ?2 OR ends > ?1 AND ends <= ?2)",
+        (to_ms(since), to_ms(until)),
+    )
+    return frozenset(person for row in rows for person in row)
+
+
 def merge(connection: Connection, kept: Kept, stays: PersonId, gone: PersonId) -> None:
     """``gone`` is ``stays`` from now on; what one of them handed to the other is over."""
     for column in ("person", "delegate", "made_by"):

@@ -24,7 +24,7 @@ from flows.plan import wait_of
 from flows.rules import Seat
 from flows.store.kept import Kept
 from flows.store.reads import run_view, suspension_view
-from flows.store.rows import ASKING, DELEGATION, SUSPENSION, delegation_of, marks, suspension_of
+from flows.store.rows import ASKING, DELEGATION, SUSPENSION, delegation_of, suspension_of
 from flows.store.slices import load_people, load_run
 from flows.views import RunView, SuspensionView
 
@@ -42,6 +42,7 @@ _TOUCHED = 2_000  # suspensions of one run that are looked at to see whom a chan
 
 _SEATED = (
     "SELECT seats.run, seats.n, seats.who, s.due, r.requester, d.flow, json_extract(s.more, '$.clocks.snoozed'), "
+    "json_extract(s.more, '$.clocks.relieved'), "
     "(SELECT json_group_array(json_array(x.person, x.acted)) FROM decisions x "
     "WHERE x.run = s.run AND x.n = s.n AND (x.person IN (SELECT value FROM json_each(:people)) OR x.acted = :me)) "
     "FROM json_each(:seats) seat JOIN seats ON seats.who = seat.value JOIN suspensions s USING (run, n) "
@@ -123,11 +124,11 @@ def waiting(
     found: dict[Key, _Seated] = {}
     asked = [*seats, *dict.fromkeys(group for groups in seats.values() for group in groups)]
     given = {"seats": json.dumps(asked), "people": json.dumps(list(seats)), "me": person, "limit": LOOKED_THROUGH}
-    for run, n, who, due, requester, name, snoozed, decided in connection.execute(_SEATED, given):
+    for run, n, who, due, requester, name, snoozed, relieved, decided in connection.execute(_SEATED, given):
         one = found.get((run, n))
         if one is None:
             said = frozenset(human for pair in from_json(decided) for human in pair if human is not None)
-            found[run, n] = one = _Seated(name, due, requester, said, _until(snoozed, person), [])
+            found[run, n] = one = _Seated(name, due, requester, said, _until(snoozed, person), _relieved(relieved), [])
         one.seats.append(who)
     belongs = {one: frozenset(groups) for one, groups in seats.items()}
     open_: list[tuple[Key, PersonId | None, datetime | None]] = []
@@ -162,6 +163,7 @@ class _Seated:
     requester: PersonId
     decided: frozenset[PersonId]
     snoozed_until: datetime | None
+    relieved: frozenset[PersonId]
     seats: list[Seat]
 
 
@@ -180,7 +182,8 @@ def _whose(
         return None
 
     def asked(who: PersonId) -> bool:
-        return any(seat == who or seat in belongs.get(who, ()) for seat in one.seats)
+        groups = frozenset() if who in one.relieved else belongs.get(who, frozenset())
+        return any(seat == who or seat in groups for seat in one.seats)
 
     def may(who: PersonId) -> bool:
         # What the wait allows stands in its definition, which is looked at only where it can make a difference.
@@ -214,6 +217,10 @@ def _wait(connection: Connection, kept: Kept, key: Key) -> object:
 
 def _is_due(due: int | None, before: datetime) -> bool:
     return due is not None and due < to_ms(before)
+
+
+def _relieved(people: str | None) -> frozenset[PersonId]:
+    return frozenset() if people is None else frozenset(from_json(people))
 
 
 def _until(snoozed: str | None, person: PersonId) -> datetime | None:
@@ -300,15 +307,6 @@ def decided(
     ).fetchall()
     views = (suspension_view(connection, kept, run, n, reader=person) for _, run, n in rows)
     return [view for view in views if view is not None]
-
-
-def open_requests(connection: Connection, person: PersonId) -> int:
-    """How many runs that ``person`` has started are open."""
-    ids = _ids(connection, person)
-    (count,) = connection.execute(
-        f"SELECT count(*) FROM runs WHERE requester IN ({marks(len(ids))}) AND (outcome IS NULL) = 1", ids
-    ).fetchone()
-    return int(count)
 
 
 def _ids(connection: Connection, person: PersonId) -> list[PersonId]:

@@ -72,6 +72,8 @@ class RequestCard:
     person: PersonId
     posted: str | None
     ts: str | None
+    plain: bool = False
+    """Whether it is shown in its plainest form, where Slack does not take the other one."""
 
 
 def suspension_view(
@@ -232,22 +234,6 @@ def card_view(
     if view is None:
         return None
     return CardView(view, wanted, channel, person, posted, ts, team, told or 0)
-
-
-def request_place(connection: Connection, run_id: int) -> tuple[str, str] | None:
-    """Where the requester's message of a run is: channel and ts; None where there is none."""
-    row: tuple[str, str] | None = connection.execute(
-        "SELECT posted, ts FROM cards WHERE run = ? AND n = 0 AND ts IS NOT NULL", (run_id,)
-    ).fetchone()
-    return row
-
-
-def place_of(connection: Connection, run_id: int, n: int, person: PersonId) -> tuple[str, str] | None:
-    """Where the card is that only this person sees: channel and ts; None where there is none."""
-    row: tuple[str, str] | None = connection.execute(
-        "SELECT posted, ts FROM cards WHERE run = ? AND n = ? AND person = ? AND ts IS NOT NULL", (run_id, n, person)
-    ).fetchone()
-    return row
 
 
 def progress(connection: Connection, run_id: int, n: int) -> tuple[int, int] | None:

@@ -397,6 +397,7 @@ def _clocks_row(clocks: Clocks) -> dict[str, Any]:
             [to_ms(one.at), one.approvers.people, one.approvers.groups, one.approvers.gaps, one.asked]
             for one in clocks.later
         ],
+        "relieved": clocks.relieved,
     }
     return {name: value for name, value in row.items() if value}
 
@@ -417,6 +418,7 @@ def _clocks(row: dict[str, Any]) -> Clocks:
             )
             for at, people, groups, gaps, asked in row.get("later", ())
         ),
+        tuple(row.get("relieved", ())),
     )
 
 

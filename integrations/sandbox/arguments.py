@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping
 from json import JSONDecodeError
@@ -10,6 +9,7 @@ from json import JSONDecodeError
 from aiohttp import web
 
 from flows.ports import Json
+from integrations.sandbox.copies import copied
 
 
 class SlackRefusal(Exception):
@@ -81,7 +81,7 @@ class Arguments:
                 return json.loads(value)
             except JSONDecodeError:
                 raise SlackRefusal(refusal) from None
-        return copy.deepcopy(value)
+        return copied(value)
 
 
 async def arguments_of(request: web.Request) -> dict[str, Json]:

@@ -16,7 +16,7 @@ main { max-width: 30rem; margin: 8vh auto; padding: 1.75rem 2rem; border: 1px so
 h1 { margin: 0 0 .75rem; font-size: 1.35rem; line-height: 1.3 }
 p, label { color: #5d6675; overflow-wrap: anywhere }
 label { display: block; margin: .5rem 0 }
-select, input:not([type]) { width: 100%; margin: .25rem 0; padding: .5rem; border: 1px solid #b9c0ca; border-radius: 8px; font: inherit }
+select, input:not([type]) { width: 100%; margin: .25rem 0; padding: .5rem; border: 1px solid #b9c0ca; border-radius: 8px; background: #fff; font: inherit }
 button { margin: 1rem .5rem 0 0; padding: .5rem 1.1rem; border: 1px solid #c9ced6; border-radius: 8px; background: #fff; font: inherit; font-weight: 600 }
 button[value=allow], button:only-of-type { border-color: #1f7a5c; background: #1f7a5c; color: #fff }
 small { color: #677080 }
@@ -32,11 +32,12 @@ def page(title: str, body: str, *, of: str, status: int = 200) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html")
 
 
-def people(homes: Iterable[Workspace]) -> str:
-    """The choice of who one is; it comes back as ``as``. Those come first whose workspace has not got the app."""
+def people(homes: Iterable[Workspace], *, team: str | None = None) -> str:
+    """The choice of who one is; it comes back as ``as``. Those of ``team`` come first, or else those whose workspace has
+    not got the app."""
     options = "".join(
         f'<option value="{home.id}/{user.id}">{escape(user.real_name)} in {escape(home.name)}</option>'
-        for home in sorted(homes, key=lambda home: home.installed)
+        for home in sorted(homes, key=lambda home: home.id != team if team else home.installed)
         for user in _members(home)
     )
     return f'<label>You are <select name="as">{options}</select></label>'

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flows.ports import Json
 from integrations.sandbox.blocks import Block, elements_of, texts_of
+from integrations.sandbox.copies import copied
 
 Attachment = dict[str, Json]
 """A secondary attachment: a bar in a ``color`` beside blocks of its own, or the old fields (``title``, ``text``)."""
@@ -87,7 +87,14 @@ class Message:
 
     def snapshot(self) -> Message:
         """A copy that later edits leave alone: what somebody saw."""
-        return copy.deepcopy(self)
+        return replace(
+            self,
+            blocks=copied(self.blocks),
+            attachments=copied(self.attachments),
+            metadata=copied(self.metadata),
+            replies=list(self.replies),
+            reactions={name: list(users) for name, users in self.reactions.items()},
+        )
 
     def as_json(self, *, with_metadata: bool) -> dict[str, Json]:
         """As ``conversations.history`` answers."""
@@ -101,9 +108,9 @@ class Message:
         if self.bot_id is not None:
             message |= {"bot_id": self.bot_id, "app_id": self.app_id}
         if self.blocks:
-            message["blocks"] = copy.deepcopy(self.blocks)
+            message["blocks"] = copied(self.blocks)
         if self.attachments:
-            message["attachments"] = copy.deepcopy(self.attachments)
+            message["attachments"] = copied(self.attachments)
         if self.is_reply:
             message |= {"thread_ts": self.thread_ts, "parent_user_id": self.parent_user}
         elif self.replies:
@@ -124,5 +131,5 @@ class Message:
                 {"name": name, "users": list(users), "count": len(users)} for name, users in self.reactions.items()
             ]
         if with_metadata and self.metadata:
-            message["metadata"] = copy.deepcopy(self.metadata)
+            message["metadata"] = copied(self.metadata)
         return message

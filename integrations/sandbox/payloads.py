@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 from flows.ports import Json
 from integrations.sandbox.blocks import Block
+from integrations.sandbox.copies import copied
 from integrations.sandbox.members import Channel, User, UserGroup
 from integrations.sandbox.message import Message
 from integrations.sandbox.view import StateValues, View
@@ -39,8 +39,8 @@ def action(block: Block, element: Mapping[str, Json], state: Mapping[str, Json],
     }
     for name in ("text", "value", "style", "placeholder", "confirm"):
         if name in element:
-            used[name] = copy.deepcopy(element[name])
-    return used | {name: copy.deepcopy(value) for name, value in state.items() if name != "type"}
+            used[name] = copied(element[name])
+    return used | {name: copied(value) for name, value in state.items() if name != "type"}
 
 
 def on_message(

@@ -69,10 +69,8 @@ class SlackOpenId:
         hidden = "".join(
             f'<input type="hidden" name="{name}" value="{escape(request.query.get(name, ""))}">' for name in _ASKED
         )
-        body = (
-            f'<form method="post" action="/openid/connect/authorize">{hidden}{consent.people(self.workspaces.values())}'
-            f"{consent.ANSWERS}</form>"
-        )
+        people = consent.people(self.workspaces.values(), team=request.query.get("team"))
+        body = f'<form method="post" action="/openid/connect/authorize">{hidden}{people}{consent.ANSWERS}</form>'
         return consent.page("Sign in to Signoff with Slack", body, of="Slack's page")
 
     async def _answer(self, request: web.Request) -> web.Response:

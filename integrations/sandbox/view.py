@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flows.ports import Json
 from integrations.sandbox.blocks import Block, elements_of, texts_of
+from integrations.sandbox.copies import copied
 
 StateValues = dict[str, dict[str, Json]]
 """What is filled in: block id, then action id, then the element's state as Slack writes it."""
@@ -66,7 +66,7 @@ class View:
 
     def as_json(self, state: StateValues | None = None) -> dict[str, Json]:
         """As Slack hands it to the bot, with the state that the person has filled in."""
-        content = copy.deepcopy(self.content)
+        content = copied(self.content)
         return {
             "id": self.id,
             "team_id": self.team_id,
@@ -74,7 +74,7 @@ class View:
             "blocks": content["blocks"],
             "private_metadata": content.get("private_metadata", ""),
             "callback_id": self.callback_id,
-            "state": {"values": copy.deepcopy(state if state is not None else self.values)},
+            "state": {"values": copied(state if state is not None else self.values)},
             "hash": self.hash,
             "title": content.get("title"),
             "clear_on_close": content.get("clear_on_close", False),

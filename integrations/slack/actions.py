@@ -4,7 +4,7 @@ in Slack, and takes it back."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated, ClassVar
 
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from flows.ports import ActionCall, Json
 from integrations.slack.answers import Posted
 from integrations.slack.client import SlackClient
-from integrations.slack.delivery import Message, deliver, permalink
+from integrations.slack.delivery import Message, deliver, deliver_each, permalink
 from integrations.slack.directory import SlackDirectory
 from integrations.slack.failures import SlackError
 from integrations.slack.text import POSTED_TEXT, UPDATED_TEXT, clip
@@ -117,16 +117,31 @@ class PostMessage:
         return await _output(self._slack, posted)
 
 
+Others = Callable[[], Iterable[tuple[SlackClient, SlackDirectory]]]
+"""Client and directory of each further workspace, as they are by then."""
+
+
+def alone() -> Iterable[tuple[SlackClient, SlackDirectory]]:
+    """There is one workspace."""
+    return ()
+
+
 class SendDirectMessage:
-    """Performs ``slack.send_direct_message``. Client and directory stay their owner's; ``now`` gives aware UTC."""
+    """Performs ``slack.send_direct_message``. Client and directory stay their owner's; ``now`` gives aware UTC.
+
+    ``others`` are those of further workspaces, in which an address is looked for that nobody has here.
+    """
 
     name: ClassVar[str] = "slack.send_direct_message"
     params: ClassVar[type[BaseModel]] = SendDirectMessageParams
 
-    def __init__(self, slack: SlackClient, directory: SlackDirectory, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, slack: SlackClient, directory: SlackDirectory, *, now: Callable[[], datetime], others: Others = alone
+    ) -> None:
         self._slack = slack
         self._directory = directory
         self._now = now
+        self._others = others
 
     async def perform(self, call: ActionCall, params: SendDirectMessageParams) -> Json:
         """As ``slack.post_message`` for one recipient; for a list ``{messages: [{to, channel, ts, permalink}]}``.
@@ -135,22 +150,26 @@ class SendDirectMessage:
         recipient is found.
         """
         recipients = [params.to] if isinstance(params.to, str) else params.to
-        places = {to: await self._place(to) for to in recipients}
-        unique = list(dict.fromkeys(places.values()))
+        found = {to: await self._place(to) for to in recipients}
+        places = {to: place for to, (_, place) in found.items()}
+        through = {place: client for client, place in found.values()}
         message = Message(_fitting(params.text), params.blocks)
-        posted = dict(zip(unique, await deliver(self._slack, call, unique, message, now=self._now), strict=True))
-        outputs = {place: await _output(self._slack, posted[place]) for place in unique}
+        messages = dict.fromkeys(places.values(), message)
+        posted = await deliver_each(self._slack, call, messages, now=self._now, through=through)
+        outputs = {place: await _output(through[place], posted[place]) for place in messages}
         if isinstance(params.to, str):
-            return outputs[unique[0]]
+            return outputs[places[params.to]]
         return {"messages": [{"to": to, **outputs[place]} for to, place in places.items()]}
 
-    async def _place(self, to: str) -> str:
+    async def _place(self, to: str) -> tuple[SlackClient, str]:
+        """The channel of somebody's direct messages, and the client of the workspace that it is in."""
         if "@" not in to:
-            return await self._slack.open_direct(to)
-        user = (await self._directory.by_email(to)).value
-        if user is None:
-            raise SlackError(f"Nobody in Slack has the mail address {to}.", code="users_not_found")
-        return await self._slack.open_direct(user.id)
+            return self._slack, await self._slack.open_direct(to)
+        for client, directory in ((self._slack, self._directory), *self._others()):
+            user = (await directory.by_email(to)).value
+            if user is not None:
+                return client, await client.open_direct(user.id)
+        raise SlackError(f"Nobody in Slack has the mail address {to}.", code="users_not_found")
 
 
 class UpdateMessage:

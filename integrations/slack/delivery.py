@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flows.errors import ActionError
@@ -19,6 +19,8 @@ from integrations.slack.failures import SlackError, Untraceable
 
 EVENT = "signoff_message"
 """The metadata's event type of messages that flows post."""
+
+_NO_THREAD = frozenset({"message_not_found", "thread_not_found", "invalid_thread_ts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,15 @@ async def deliver(
 
 
 async def deliver_each(
-    slack: SlackClient, call: ActionCall, messages: Mapping[str, Message], *, now: Callable[[], datetime]
+    slack: SlackClient,
+    call: ActionCall,
+    messages: Mapping[str, Message],
+    *,
+    now: Callable[[], datetime],
+    through: Mapping[str, SlackClient] | None = None,
 ) -> dict[str, Posted]:
     """Post to each place its message, in order. Returns where they are, also those that an earlier delivery posted.
+    ``through`` has the clients of places in other workspaces than that of ``slack``.
 
     Raises ``SlackError`` at the first that fails. The same call with the memo that it left goes on from there. Where
     the bot may not read, a post of unknown end is posted again.
@@ -59,12 +67,26 @@ async def deliver_each(
     for place, message in messages.items():
         if place in done:
             continue
+        client = (through or {}).get(place, slack)
         posted = None
         if left_open is not None and left_open.place == place:
             with suppress(Untraceable):
-                posted = await _look(slack, call, left_open, message)
-        done[place] = posted or await _post(slack, call, place, message, done, now)
+                posted = await _look(client, call, left_open, message)
+        done[place] = posted or await _post(client, call, place, message, done, now)
     return done
+
+
+async def deliver_below(
+    slack: SlackClient, call: ActionCall, place: str, message: Message, *, now: Callable[[], datetime]
+) -> None:
+    """The same to one place, in the message's thread. Somebody may have deleted what it was the thread of: they are told
+    all the same, beside it."""
+    try:
+        await deliver(slack, call, [place], message, now=now)
+    except SlackError as error:
+        if message.thread_ts is None or error.code not in _NO_THREAD:
+            raise
+        await deliver(slack, call, [place], replace(message, thread_ts=None), now=now)
 
 
 async def _look(slack: SlackClient, call: ActionCall, begun: _Open, message: Message) -> Posted | None:

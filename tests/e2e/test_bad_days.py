@@ -611,7 +611,7 @@ async def test_R16_person_gone_without_whom_it_cannot_be_decided_is_said_at_once
     view = await bot.run(run)
     assert view.status == "failed"
     assert "takes 3 distinct approvals, and 2 people can give one: Bob Baker, Dan Dyer" in view.run.ending.reason
-    assert "has left Slack" in view.run.ending.reason
+    assert "not counted: Cat Carter (has left Slack)" in view.run.ending.reason
 
 
 async def test_R9_expired_trigger_is_told_privately_and_nothing_is_lost(serve, sandbox):
@@ -654,6 +654,27 @@ async def test_R12_invalid_blocks_a_plain_card_with_the_buttons_stands_there(ser
     assert any("refused the layout" in note for note in notes(bot))
     assert await bot.status(run) == "succeeded"
     assert cards(bot)[0].buttons() == []
+
+
+async def test_R12_a_requesters_message_that_is_refused_stands_there_plainly_with_its_buttons(serve, sandbox, admins):
+    bot = await serve(WITH_ADMINS, gate=OWNED.replace('via: {slack: "#general"}', "via: mail"))
+    sandbox.faults.error("chat.postMessage", "invalid_blocks", times=1)
+    run = await bot.start("gate")
+    ann = bot.human("ann")
+
+    message = ann.messages("@signoff")[-1]
+    shown, buttons = message.shown_text(), message.buttons()
+    await ann.click(message, "Withdraw")
+    await bot.settled()
+    await ann.submit({})
+    await bot.settled()
+
+    assert bot.run_id(run) in shown
+    assert len(shown) < 200
+    assert buttons == ["Nudge", "Withdraw"]
+    assert any("refused the layout" in note for note in notes(bot))
+    assert await bot.status(run) == "cancelled"
+    assert not (await bot.run(run)).troubled
 
 
 async def test_R9_rate_limited_steps_wait_and_do_not_fail(serve, sandbox):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 SPENDING = """
 flow: spending
@@ -87,3 +88,20 @@ async def test_home_goes_on_where_it_was_after_the_bot_was_stopped(serve, sandbo
 
     assert json.loads(bob.home.content["private_metadata"])[0] == "spending"
     assert [await bot.status(run) for run in runs] == ["rejected", "waiting"]
+
+
+async def test_S12_a_tab_follows_when_approvals_are_handed_over_by_the_clock_and_come_back(serve, sandbox):
+    bot = await serve(spending=SPENDING)
+    await bot.start("spending", amount=10)
+    bob, dan = (await bot.person("bob")).id, (await bot.person("dan")).id
+    begins = bot.clock.now() + timedelta(hours=2)
+    await bot.app.engine.delegate(bob, dan, begins, begins + timedelta(hours=2), by=bob)
+    await opens(bot, "dan")
+    before = bot.human("dan").home.shown_text()
+
+    await bot.time_passes("2h1m")
+    await sees(bot, "dan", "Waiting for you (1)")
+    await bot.time_passes("2h1m")
+    await sees(bot, "dan", "Nothing waits for you")
+
+    assert "Waiting for you (1)" not in before

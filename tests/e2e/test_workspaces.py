@@ -223,3 +223,24 @@ steps:
 
     await bot.start("post", by="dan")
     assert cards(sandbox.person("dan"), "All is well.")
+
+
+async def test_W13_a_direct_message_finds_whoever_is_in_another_workspace_and_prefers_the_requesters(
+    both, sandbox, beta
+):
+    flow = """
+flow: tell
+steps:
+  - id: say
+    uses: slack.send_direct_message
+    with: {to: [dan@example.com, zoe@example.com, bob@example.com], text: "All is well."}
+"""
+    bot = await both(tell=flow)
+    sandbox.faults.drop_after("chat.postMessage", times=1)
+
+    run = await bot.start("tell", by="ann")
+    await bot.time_passes("10m", steps=10)
+
+    assert await bot.status(run) == "succeeded"
+    told = [len(cards(sandbox.person(name), "All is well.")) for name in ("dan", "zoe@beta", "bob", "bob@beta")]
+    assert told == [1, 1, 1, 0]

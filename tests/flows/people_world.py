@@ -62,6 +62,7 @@ class Book:
     needed: int
     votes: dict[PersonId, tuple[Verdict, PersonId]] = field(default_factory=dict)
     """By seat, in the order of the answers: what was said, and by which human."""
+    relieved: set[PersonId] = field(default_factory=set)
     handed: list[Delegation] = field(default_factory=list)
     asking: list[PersonId] = field(default_factory=list)
     stopped_at: datetime | None = None
@@ -75,7 +76,12 @@ class Book:
     # -- who ----------------------------------------------------------------------------------------------------
 
     def eligible(self, who: PersonId) -> bool:
-        return who != self.requester and (who in self.named or (self.group and who in self.members))
+        member = self.group and who in self.members and who not in self.relieved
+        return who != self.requester and (who in self.named or member)
+
+    def asked(self, who: PersonId, now: datetime) -> bool:
+        """Whether it is for them, or for somebody whom they stand in for."""
+        return who != self.requester and any(map(self.eligible, [who, *self.principals(who, now)]))
 
     def acted(self, who: PersonId) -> PersonId | None:
         return next((seat for seat, (_, human) in self.votes.items() if human == who and seat != who), None)
@@ -84,7 +90,9 @@ class Book:
         pairs = {
             (one.delegate, one.person)
             for one in self.handed
-            if one.ended_at is None and one.starts <= now < one.ends and self.requester not in (one.person, one.delegate)
+            if one.ended_at is None
+            and one.starts <= now < one.ends
+            and self.requester not in (one.person, one.delegate)
         }
         found: list[PersonId] = []
         ring = [who]
@@ -278,8 +286,9 @@ class World:
 
     def somebody_asks(self) -> None:
         who, now = self.somebody(), self.clock.now()
-        event = QuestionAsked(1, who, "Why?", Door.SLACK, memberships=self.memberships(who))
-        if self.book.closed is not None or self.book.time_passes(now) or not self.book.eligible(who):
+        belonging = {one: self.memberships(one) for one in self.who.values()}
+        event = QuestionAsked(1, who, "Why?", Door.SLACK, memberships=self.memberships(who), principals=belonging)
+        if self.book.closed is not None or self.book.time_passes(now) or not self.book.asked(who, now):
             self.deliver(event, refused=True)
             return
         self.book.asking.append(who)
@@ -307,21 +316,22 @@ class World:
             self.deliver(event, refused=True)
             return
         taken = to in book.named or to in book.votes or book.acted(to) is not None or to == book.requester
-        # A group's member stays one: with others of their own choice they would be several.
-        taken |= by == book.requester or (person not in book.named and by == person and book.needed > 1)
+        taken |= by == book.requester
         if (by != person and not admin) or not book.eligible(person) or person in book.votes or taken:
             self.deliver(event, refused=True)
             return
+        book.relieved = (book.relieved - {to}) | {person}
         book.named = [to if one == person else one for one in book.named] + ([] if person in book.named else [to])
         self.deliver(event)
 
     def somebody_snoozes(self) -> None:
         who, now = self.somebody(), self.clock.now()
         until = self.one_of([None, now + 30 * MINUTE, now + 2 * HOUR, now + 9 * HOUR])
-        event = SnoozeRequested(1, who, until, Door.SLACK, memberships=self.memberships(who))
+        belonging = {one: self.memberships(one) for one in self.who.values()}
+        event = SnoozeRequested(1, who, until, Door.SLACK, memberships=self.memberships(who), principals=belonging)
         book = self.book
         gone = book.closed is not None or book.time_passes(now)
-        if gone or not book.eligible(who) or (until is not None and until >= book.due):
+        if gone or not book.asked(who, now) or (until is not None and until >= book.due):
             self.deliver(event, refused=True)
             return
         book.snoozed.pop(who, None)

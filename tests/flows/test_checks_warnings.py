@@ -156,3 +156,54 @@ def test_a_child_flow_may_ask_for_it():
 def test_a_flow_calls_itself_an_approval_by_any_of_its_texts(words):
     assert gap(TRUE, **words) is not None
     assert gap(TRUE, name="a", title="Discount") is None
+
+
+# --- What the deadline overtakes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ({"remind": "2d"}, "remind: nobody is ever reminded: after 2d the deadline has passed, which is 1d"),
+        ({"remind": {"first": "1d", "every": "1h"}}, "remind: nobody is ever reminded: after 1d"),
+        ({"escalate": {"after": "1d", "to": "@it"}}, "escalate.0.after: this never escalates: after 1d"),
+        ({"escalate": [{"after": "2h", "to": "@it"}, {"after": "3d", "to": "@it"}]}, "escalate.1.after: this never"),
+    ],
+)
+def test_what_would_come_after_the_deadline_is_told(setting, place):
+    (warning,) = warned(branch(ask(timeout="1d", **setting)))
+
+    assert warning.startswith(f"steps.0.then.0.approval.{place}")
+    assert warning.endswith("(let it come sooner, or give more 'timeout')")
+
+
+def test_what_comes_before_it_or_may_is_not():
+    hours = {"days": ["mon"], "from": "09:00", "to": "10:00"}
+
+    assert (
+        warned(ask(timeout="1d", remind={"first": "23h", "every": "2h"}, escalate={"after": "23h", "to": "@it"})) == []
+    )
+    # In Honolulu the day is not over where the deadline of somebody in Tokyo, who is asked too, has passed.
+    assert warned(ask(timeout="1h", remind="1h", working_hours=hours)) == []
+    assert len(warned(ask(timeout="1h", remind="1h", working_hours={**hours, "zone": "Europe/Berlin"}))) == 1
+
+
+# --- A code that nobody sees ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("via", "told"),
+    [("slack", 1), ([{"slack": "#general"}], 1), (["slack", "mail"], 0), ("gmail", 0), ("none", 0), (None, 0)],
+)
+def test_a_code_that_nobody_is_mailed_is_told(via, told):
+    warnings = warned(ask(verify="code", **({"via": via} if via is not None else {})))
+
+    assert [one.split(": ")[0] for one in warnings] == ["steps.0.approval.verify"] * told
+
+
+def test_a_step_that_mails_its_links_itself_mails_the_code_too():
+    step = {**ask(verify="code", via="slack"), "uses": "mail.request_approval"}
+
+    assert warned(step) == []
+    assert len(warned({**step, "uses": "slack.request_approval"})) == 1
+    assert warned(ask(verify="slack", via="slack")) == []

@@ -137,8 +137,8 @@ BUGS = [
     Bug(
         "somebody who was merged decides as two",
         STORE,
-        "person=self._present(connection, event.person)",
-        "person=event.person",
+        "(person := self._present(connection, event.person)) != event.person:",
+        "(person := event.person) != event.person:",
     ),
     Bug(
         "who was merged is mailed twice",

@@ -229,15 +229,6 @@ def test_a_way_that_its_named_people_can_never_fill_is_no_way():
     assert seating.missing(Tree(2, (Tree(1, (ANN,)), Tree(1, (ANN,)))), {ANN: frozenset()}) == 1
 
 
-def test_people_who_are_too_few_whoever_joins_the_groups_are_known_before_anything_runs():
-    short = Tree(2, (Tree(1, (ANN,)), Tree(1, (ANN,)), Tree(1, ())))
-
-    assert seating.never_met(Tree(2, (Tree(1, (ANN,)), Tree(1, ("@a",))))) is None
-    assert seating.never_met(Tree(1, ("@a", short))) is None
-    assert seating.never_met(short) == seating.Shortage(2, (ANN,), (ANN,))
-    assert seating.never_met(Tree(3, (ANN, BOB))) == seating.Shortage(3, (ANN, BOB), (ANN, BOB))
-
-
 def test_a_shortage_names_the_seats_that_too_few_people_can_fill():
     rule = kept({"all": ["@a", "@a", "@b"]})
 

@@ -9,10 +9,9 @@ import aiohttp
 import pytest
 
 from bot.slack.views.plain_card import plain_card
-
 from flows.definition import Approval, Flow, Step
 from flows.effects import FireTimer, Note
-from flows.errors import NotAllowed, NotAnApprover, NotVerified, SelfApproval
+from flows.errors import NotAnApprover, NotVerified, SelfApproval
 from flows.events import TimerFired
 from flows.ids import Ids
 from flows.people import Person
@@ -23,7 +22,7 @@ from flows.testing import MONDAY, FlowTest
 from flows.views import SuspensionView
 
 ANN, BOB, CAY, DAN, EVE = (f"{name}@example.com" for name in ("ann", "bob", "cay", "dan", "eve"))
-PEOPLE = [ANN, BOB, CAY, DAN, EVE]
+PEOPLE = [ANN, BOB, CAY, DAN, EVE, "fay@example.com"]
 
 
 def flow(name: str = "ask", **wait) -> Flow:
@@ -95,7 +94,7 @@ async def test_W11_who_turns_out_to_be_the_requester_has_answered_for_nobody():
 
 async def test_S12_who_turns_out_to_have_stood_in_for_two_counts_once():
     fay = "fay@example.com"
-    async with FlowTest(flow(quorum=3, approvers=(BOB, CAY, fay)), people=[*PEOPLE, fay]) as t:
+    async with FlowTest(flow(quorum=3, approvers=(BOB, CAY, fay)), people=PEOPLE) as t:
         await t.delegate(BOB, DAN, until="7d")
         await t.delegate(CAY, EVE, until="7d")
         run = await t.start(by=ANN)
@@ -123,11 +122,22 @@ async def test_who_stood_in_changes_nothing_once_that_is_over():
 async def test_a_member_of_a_group_makes_no_more_seats_by_letting_others_be_asked():
     async with kit(flow(approvers=("@leads",), quorum=2)) as t:
         run = await t.start(by=ANN)
-        cay, eve = await who(t, CAY), await who(t, EVE)
-        with pytest.raises(NotAllowed, match="as a member of a group"):
-            await t.engine.reassign(run.number, 1, cay, eve, cay, door=Door.SLACK)
+        cay, eve, bob = await who(t, CAY), await who(t, EVE), await who(t, BOB)
+        await t.delegate(CAY, "fay@example.com", until="7d")
+        await t.engine.reassign(run.number, 1, cay, eve, cay, door=Door.SLACK)
+        await t.settle()
+        for relieved in (CAY, "fay@example.com"):
+            with pytest.raises(NotAnApprover):
+                await t.approve(run, by=relieved)
         with pytest.raises(NotAnApprover):
-            await t.approve(run, by=EVE)
+            await t.engine.reassign(run.number, 1, cay, bob, cay, door=Door.SLACK)
+        await t.approve(run, by=EVE)
+        await t.nudge(run, by=ANN)
+
+        assert (run.status, run.suspension("gate").approvals) == ("waiting", 1)
+        assert noted(t, Note.NUDGE) == [DAN]
+        assert await t.engine.waiting_for(cay) == []
+        assert (await t.engine.inbox(cay)).items == ()
 
 
 # -- links ----------------------------------------------------------------------------------------------------
@@ -168,6 +178,42 @@ async def test_an_escalation_relieves_nobody_where_too_few_would_be_left():
         assert (run.outcome, other.outcome) == ("succeeded", "succeeded")
 
 
+async def test_who_stands_in_is_reminded_asked_later_and_finds_what_was_handed_on_to_them():
+    later = {"after": "3h", "to": [CAY]}
+    async with kit(flow(approvers=(BOB,), remind="1h", escalate=[later])) as t:
+        await t.delegate(BOB, DAN, until="7d")
+        await t.delegate(CAY, EVE, until="7d")
+        run = await t.start(by=ANN)
+        await t.advance("2h")
+        reminded = noted(t, Note.REMINDER)
+        await t.nudge(run, by=ANN)
+        await t.advance("2h")
+        asked = [mail.person.email for mail in t.mails]
+        await t.delegate(DAN, "fay@example.com", until="7d")
+        waits = await t.engine.waiting_for(await who(t, "fay@example.com"))
+
+        assert (reminded, noted(t, Note.NUDGE)) == ([BOB, DAN], [BOB, DAN])
+        assert asked == [BOB, DAN, CAY, EVE]
+        assert [view.run.id for view in waits] == [run.number]
+
+
+@pytest.mark.parametrize("approver", [BOB, "@leads"])
+async def test_who_stands_in_may_ask_first_and_put_it_off(approver):
+    async with kit(flow(approvers=(approver,), questions="stop_clock")) as t:
+        await t.delegate(BOB if approver == BOB else CAY, EVE, until="7d")
+        run = await t.start(by=ANN)
+        await t.ask(run, "Why?", by=EVE)
+        await t.snooze(run, by=EVE, until="2h")
+        await t.answer(run, "Because.", by=ANN)
+        await t.advance("3h")
+        with pytest.raises(NotAnApprover):
+            await t.ask(run, "Why?", by="fay@example.com")
+        with pytest.raises(SelfApproval):
+            await t.ask(run, "Why?", by=ANN)
+
+        assert (noted(t, Note.ANSWER), noted(t, Note.WOKEN)) == ([EVE], [EVE])
+
+
 async def test_who_was_relieved_hears_no_more_of_what_they_had_put_off():
     async with kit(flow(approvers=(BOB, CAY), quorum=2, timeout="7d"), admins=[EVE]) as t:
         run = await t.start(by=ANN)
@@ -199,7 +245,9 @@ async def test_R14_a_clock_that_steps_back_loses_no_answer_that_settles_while_a_
         # Told too early, and done with.
         (timer,) = [
             one
-            for one in await t.store.read(lambda c, _: [outbox.get(c, row[0]) for row in c.execute("SELECT id FROM effects")])
+            for one in await t.store.read(
+                lambda c, _: [outbox.get(c, row[0]) for row in c.execute("SELECT id FROM effects")]
+            )
             if one is not None and isinstance(one.effect, FireTimer) and one.effect.timer is Timer.SETTLE
         ]
         await t.store.transact(run.number, TimerFired("gate", 1, timer=Timer.SETTLE), settles=timer.id)
@@ -210,7 +258,9 @@ async def test_R14_a_clock_that_steps_back_loses_no_answer_that_settles_while_a_
 
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_R5_what_settles_in_a_paused_run_takes_effect_and_goes_on_when_it_may(restarts):
-    async with kit(Flow(flow="ask", steps=(*flow(settle="1m", approvers=(BOB,)).steps, Step(id="log", uses="log")))) as t:
+    async with kit(
+        Flow(flow="ask", steps=(*flow(settle="1m", approvers=(BOB,)).steps, Step(id="log", uses="log")))
+    ) as t:
         run = await t.start(by=ANN)
         await t.approve(run, by=BOB)
         await t.pause(run, by=ANN)
@@ -290,9 +340,9 @@ async def test_S4_a_cookie_that_nobody_made_is_none(serve):
     link = await bot.link(run, "bob")
     found = []
     for forged in ("999999999999999.x", "9" * 15, "\u0663.x", "-1.x", "", "0."):
-        async with aiohttp.ClientSession(cookies={"signoff_slack": forged, "signoff_code": forged}) as session:
-            async with session.get(link) as response:
-                found.append(response.status)
+        cookies = {"signoff_slack": forged, "signoff_code": forged}
+        async with aiohttp.ClientSession(cookies=cookies) as session, session.get(link) as response:
+            found.append(response.status)
 
     assert found == [200] * len(found)
 
@@ -309,3 +359,13 @@ def test_S6_a_name_does_not_ping_a_channel_where_the_plain_card_says_who_closed_
     shown = plain_card(view, Ids(b"0" * 32, "https://signoff.example.com"))
 
     assert "<!channel>" not in json.dumps(shown.blocks)
+
+
+async def test_S12_who_was_merged_sends_their_own_request_in_anew():
+    async with kit(flow(approvers=(BOB,))) as t:
+        run = await t.start(by=ANN)
+        await t.reject(run, by=BOB, comment="no")
+        one = await t.merge(EVE, ANN)
+        again, _ = await t.engine.start("ask", one.id, {}, resubmits=run.number)
+
+        assert again.resubmits == run.number

@@ -14,7 +14,6 @@ from integrations.slack.text import clip, escape
 UNKNOWN = "This approval is not known here any more. Nothing was recorded."
 FAULT = "Something went wrong on our side; nothing was recorded. Please try again in a while."
 TOO_LATE = "Slack did not let us open the form in time. Nothing was recorded; please click again."
-TRY_AGAIN = "Slack does not answer right now. Nothing was recorded; please try again."
 NO_RUN = "There is no such run, or it is not yours to see. A run's id looks like `run_1a2b3c4d5e6f7`."
 NOT_YOURS = "You are not one of the people who may see this."
 

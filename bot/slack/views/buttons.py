@@ -75,9 +75,7 @@ def explain_button(reference: str) -> ButtonElement:
 
 def more_menu(reference: str, *, droppable: bool = True) -> OverflowMenuElement:
     """The same, and what else one may do with an open card. ``droppable``: also what admins and owners may do alone."""
-    return kit.menu(
-        MORE, [(title, f"{what}:{reference}") for what, title in _MORE if droppable or what != BREAK_GLASS]
-    )
+    return kit.menu(MORE, [(title, f"{what}:{reference}") for what, title in _MORE if droppable or what != BREAK_GLASS])
 
 
 def chosen(value: str) -> tuple[str, str]:

@@ -60,9 +60,7 @@ def card(
     return drawn
 
 
-def _card(
-    view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, options: int, droppable: bool
-) -> Shown:
+def _card(view: SuspensionView, ids: Ids, page: str | None, groups: Groups, *, options: int, droppable: bool) -> Shown:
     request = asked(view)
     blocks = [kit.header(title(view))]
     if risk := words.risk(view):

@@ -17,6 +17,7 @@ from flows.definition import Approval, Hold, Wait, WorkingHours, word_of
 from flows.delegation import principals
 from flows.durations import format_duration
 from flows.people import Person, PersonId
+from flows.quorum import is_relieved
 from flows.run import Kind, Verdict
 from flows.views import SuspensionView
 from integrations.slack.text import clip, escape
@@ -104,7 +105,9 @@ def _seats_of(view: SuspensionView, person: PersonId, belongs: frozenset[str], g
     if person in suspension.approvers.people:
         started = isinstance(wait, Hold) and not wait.by
         yield "You started this, so it is yours to resume." if started else f"You are asked by name to {verb}."
-    if mine := [group for group in suspension.approvers.groups if group in belongs]:
+    if is_relieved(suspension, person):
+        yield "Somebody else is asked in your place."
+    elif mine := [group for group in suspension.approvers.groups if group in belongs]:
         named = words.listed([words.group(group, groups) for group in mine], "and")
         yield f"You belong to {named}, whose members are asked to {verb}."
     if person in veto or not belongs.isdisjoint(group for group in veto if isinstance(group, str)):

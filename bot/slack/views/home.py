@@ -43,6 +43,7 @@ HOME = "home"
 FLOW, DUE, PAGE, LATER, PICK, DECIDE, START = (
     f"home_{name}" for name in ("flow", "due", "page:", "later", "pick", "decide", "start:")
 )
+INSTALL = "home_install"
 """Action ids of the tab's own elements. Behind ``PAGE`` follow the list and the direction, behind ``START`` the turn."""
 
 WAITING, REQUESTED, DECIDED = "waiting", "requested", "decided"
@@ -163,7 +164,8 @@ class Inbox:
     """What the tab shows of its ``reader``: pages of the three lists, and what stands around them.
 
     ``links`` are the addresses of cards, by run and number. ``flows`` are those to filter by, ``startable`` those that
-    the reader may start, both by name with the title. ``trouble`` are sentences for admins, in Slack's markup.
+    the reader may start, both by name with the title. ``trouble`` are sentences for admins, in Slack's markup;
+    ``installs``: the reader may install the app in workspaces.
     """
 
     reader: Person
@@ -180,12 +182,15 @@ class Inbox:
     flows: Mapping[str, str] | None = None
     startable: Mapping[str, str] | None = None
     trouble: Sequence[str] = ()
+    installs: bool = False
 
 
 def home(inbox: Inbox, looking: Looking, ids: Ids, *, said: Answer | None = None) -> kit.Block:
     """The tab. ``said`` is the answer to what the reader did last."""
     above = told(replace(said, text=clip(said.text, _SAID))) if said else []
     above += [kit.context(clip(sentence, _SAID)) for sentence in inbox.trouble]
+    if inbox.installs:
+        above.append(kit.actions("installs", [kit.button(INSTALL, "Install in a workspace", value="install")]))
     for room in _ROOMS:
         drawn = view([*above, *_Tab(inbox, looking, ids, room).blocks()], looking)
         if len(json.dumps(drawn)) <= BYTES:

@@ -19,34 +19,39 @@ from integrations.slack.text import clip, escape
 MINE = "mine"
 """The block id of the row under what the person has said before."""
 
+_ALWAYS = 3  # of what an origin says is written also where it is nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a modal was opened for, and from where: ids only, since the person's client can read it.
 
     ``channel`` and ``ts`` are of the message that was clicked; a click on the home tab has neither. ``option`` is the
-    one whose button it was.
+    one whose button it was, ``thread`` the ts of the message whose thread it stood in.
     """
 
     reference: Reference
     channel: str | None = None
     ts: str | None = None
     option: str | None = None
+    thread: str | None = None
 
     def text(self, ids: Ids) -> str:
         """For ``private_metadata``."""
-        parts = [self.reference.text(ids), self.channel, self.ts]
-        return json.dumps([*parts, self.option] if self.option is not None else parts, separators=(",", ":"))
+        parts = [self.reference.text(ids), self.channel, self.ts, self.option, self.thread]
+        while parts[-1] is None and len(parts) > _ALWAYS:
+            parts.pop()
+        return json.dumps(parts, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str, ids: Ids) -> Self | None:
         """What ``text`` wrote, or None where this is none of ours."""
         try:
-            reference, channel, ts, *option = json.loads(text)
+            reference, channel, ts, *more = json.loads(text)
         except (ValueError, TypeError):
             return None
         found = Reference.parse(reference, ids) if isinstance(reference, str) else None
-        return cls(found, channel, ts, option[0] if option else None) if found is not None else None
+        return cls(found, channel, ts, *more[:2]) if found is not None else None
 
 
 def form(

@@ -62,16 +62,21 @@ def requester(view: RunView, ids: Ids, *, groups: Groups = NO_GROUPS) -> Shown:
         blocks += _ended(view, ids)
     else:
         blocks += _under_way(view, ids, groups)
-    return Shown(_notification(view), blocks)
+    return Shown(notification(view), blocks)
 
 
-def _notification(view: RunView) -> str:
+def notification(view: RunView) -> str:
     """What is said of it where the message itself is not seen."""
-    open_ = [one for one in view.suspensions if one.open and one.suspension.kind in _ASKED]
+    open_ = open_waits(view)
     stands = view.status
     if view.run.ending is None and len(open_) == 1:
         stands = words.progress(open_[0])
     return clip(escape(f"Your {view.plan.flow.name}: {stands}"), kit.NOTIFICATION)
+
+
+def open_waits(view: RunView) -> list[SuspensionView]:
+    """What people are asked in the run, and have not answered."""
+    return [one for one in view.suspensions if one.open and one.suspension.kind in _ASKED]
 
 
 def _facts(view: RunView, ids: Ids) -> Iterator[str]:
@@ -106,7 +111,7 @@ def _under_way(view: RunView, ids: Ids, groups: Groups) -> Iterator[kit.Block]:
     if view.run.paused is not None:
         by = words.who(view.person(view.run.paused.by))
         yield kit.context(f":double_vertical_bar: Paused by {by}, {words.moment(view.run.paused.at)}.")
-    waits = [one for one in view.suspensions if one.open and one.suspension.kind in _ASKED]
+    waits = open_waits(view)
     for one in waits[:WAITS]:
         yield from _wait(one, ids, groups)
     if len(waits) > WAITS:
@@ -117,7 +122,26 @@ def _under_way(view: RunView, ids: Ids, groups: Groups) -> Iterator[kit.Block]:
         yield kit.section(_meanwhile(view))
     if decided := _decided(view):
         yield kit.section(decided)
-    yield kit.actions(f"request:{ids.run(view.run.id)}", [withdraw(view.run.id, ids)])
+    yield from run_buttons(view, ids)
+
+
+def run_buttons(view: RunView, ids: Ids) -> Iterator[kit.Block]:
+    """What the requester may do with the whole run; nothing, where there is nothing more to do."""
+    row = f"request:{ids.run(view.run.id)}"
+    if view.run.ending is None:
+        yield kit.actions(row, [withdraw(view.run.id, ids)])
+    elif view.run.ending.outcome in AGAIN and view.resubmitted is None:
+        again = kit.button(RESUBMIT, "Edit and resubmit", value=ids.run(view.run.id), style="primary")
+        yield kit.actions(row, [again])
+
+
+def wait_buttons(view: SuspensionView, ids: Ids) -> kit.Block:
+    """What the requester may do with one open wait."""
+    reference = Reference.to(view).text(ids)
+    buttons = [kit.button(NUDGE, "Nudge", value=reference)]
+    if any(one.open for one in view.questions):
+        buttons.insert(0, kit.button(ANSWER_QUESTION, "Answer", value=reference, style="primary"))
+    return kit.actions(f"{NUDGE}:{ids.suspension(view.run.id, view.suspension.n)}", buttons)
 
 
 def withdraw(run: RunId, ids: Ids) -> ButtonElement:
@@ -143,11 +167,7 @@ def _wait(view: SuspensionView, ids: Ids, groups: Groups) -> Iterator[kit.Block]
             for one in questions
         ]
         yield kit.context(kit.fit(asked, _QUESTIONS)[0])
-    reference = Reference.to(view).text(ids)
-    buttons = [kit.button(NUDGE, "Nudge", value=reference)]
-    if questions:
-        buttons.insert(0, kit.button(ANSWER_QUESTION, "Answer", value=reference, style="primary"))
-    yield kit.actions(f"{NUDGE}:{ids.suspension(view.run.id, suspension.n)}", buttons)
+    yield wait_buttons(view, ids)
 
 
 def _clocks(view: SuspensionView) -> Iterator[str]:
@@ -200,6 +220,4 @@ def _ended(view: RunView, ids: Ids) -> Iterator[kit.Block]:
         yield kit.section(decided)
     if view.resubmitted is not None:
         yield kit.context(words.anew(view.resubmitted, ids))
-    elif ending.outcome in AGAIN:
-        again = kit.button(RESUBMIT, "Edit and resubmit", value=ids.run(view.run.id), style="primary")
-        yield kit.actions(f"request:{ids.run(view.run.id)}", [again])
+    yield from run_buttons(view, ids)

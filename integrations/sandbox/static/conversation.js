@@ -14,7 +14,7 @@ export class Conversation {
     this.names = names;
     this.open = open;
     this.#first = beginning(place);
-    this.node = el("div", { class: "conversation" }, this.#list.node,
+    this.node = el("div", { class: "conversation" }, this.#list.node, this.#list.newer,
       composer(person, place, { commands: app.commands, shortcuts: app.shortcuts, hints, readOnly: place.kind === "dm" && app.read_only }));
   }
 

@@ -1,4 +1,5 @@
-// Messages below each other. What has not changed keeps its node, and who has the focus keeps it.
+// Messages below each other. What has not changed keeps its node, and who has the focus keeps it. `newer` is what says to
+// whoever has scrolled up that something has come in below.
 import { arrange, el } from "./dom.js";
 import { messageNode } from "./message.js";
 import { day, zone } from "./text.js";
@@ -14,12 +15,16 @@ export class MessageList {
   constructor(label, { inThread = false } = {}) {
     this.inThread = inThread;
     this.node = el("div", { class: "log", role: "log", "aria-label": label, tabindex: "0" });
+    this.newer = el("button", { type: "button", class: "newer", hidden: true, onclick: () => this.#toEnd() }, "New below ↓");
+    this.node.addEventListener("scroll", () => {
+      if (this.#follows()) this.newer.hidden = true;
+    });
   }
 
   /** Bring the messages up to date; `first` stands above them, `at` is the one to point at, `open` shows a thread. */
   update(screen, messages, { person, names, first = null, at = null, open = null }) {
     const { node } = this;
-    const follows = node.scrollHeight - node.scrollTop - node.clientHeight < NEAR;
+    const follows = this.#follows();
     const me = screen.people.find((each) => each.key === screen.me)?.id;
     const mine = messages.at(-1)?.user === me;
     const before = this.#shown;
@@ -45,7 +50,17 @@ export class MessageList {
     arrange(node, nodes);
     this.#focusAgain(focused);
     if (at && at !== this.#target) this.#pointAt(at);
-    else if (fresh || follows || (grown && mine)) node.scrollTop = node.scrollHeight;
+    else if (fresh || follows || (grown && mine)) this.#toEnd();
+    else if (grown) this.newer.hidden = false;
+  }
+
+  #follows() {
+    return this.node.scrollHeight - this.node.scrollTop - this.node.clientHeight < NEAR;
+  }
+
+  #toEnd() {
+    this.node.scrollTop = this.node.scrollHeight;
+    this.newer.hidden = true;
   }
 
   #keep(before, key, content, draw) {

@@ -75,14 +75,17 @@ export class Modal {
       event.preventDefault();
       if (submit) busy(submit, () => this.#submit(person, names));
     });
+    const wrong = Object.keys(this.#errors).find((id) => place.fields.has(id));
     const before = this.#dialog?.contains(document.activeElement) && document.activeElement.closest("[data-block]")?.dataset.block;
+    const fresh = !before && !wrong;
     this.#fields = place.fields;
     if (this.#dialog) this.#dialog.replaceChildren(form);
     else this.#open(person, form);
-    const wrong = Object.keys(this.#errors).find((id) => place.fields.has(id));
     const first = [wrong, before, ...place.fields.keys()].find((id) => place.fields.has(id));
     if (first) place.fields.get(first).focus();
     else form.querySelector("footer button:last-of-type").focus();
+    // What is new is read from its beginning, wherever its first input is.
+    if (fresh) form.querySelector(".content").scrollTop = 0;
   }
 
   #open(person, form) {

@@ -20,6 +20,7 @@ export class Thread {
       el("header", { class: "title" }, icon("thread"), el("h2", {}, "Thread"),
         el("button", { type: "button", class: "bare", "aria-label": "Close thread", onclick: close }, icon("close"))),
       this.#list.node,
+      this.#list.newer,
       composer(person, place, { thread: ts }),
     );
   }

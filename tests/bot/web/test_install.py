@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from bot.scopes import SCOPES
-from bot.web.admin_links import AdminDoor, AdminLinks
+from bot.web.admin_links import LIFETIME, AdminDoor, AdminLinks
 from flows.links import Keyring
 from integrations.sandbox import Visitor
 from tests.bot.installing import by_oauth, consents, install, link, neighbour
@@ -238,7 +238,7 @@ async def _sent_back(asking: str, sandbox, installer) -> str:
     return str(URL(query["redirect_uri"]).with_query(code=code, state=query["state"]))
 
 
-async def test_W13_an_admin_finds_a_link_of_their_own_on_their_home_tab_and_nobody_else_does(serve, sandbox):
+async def test_W13_an_admin_asks_on_their_home_tab_for_a_link_that_is_made_then_and_nobody_else_does(serve, sandbox):
     bot = await serve(by_oauth(sandbox))
     eve, bob = sandbox.person("eve"), sandbox.person("bob")
     await install(bot, eve)
@@ -247,7 +247,12 @@ async def test_W13_an_admin_finds_a_link_of_their_own_on_their_home_tab_and_nobo
         await human.open_home()
         await bot.settled()
 
-    shown = str((await eve.gets_home("Signoff is installed in")).as_json({}))
-    url = re.findall(r"<(http[^|>]+/slack/install[^|>]+)\|", shown)[0]
-    assert (await get(url.replace("&amp;", "&")))[0] == 200
-    assert "slack/install" not in str((await bob.gets_home()).as_json({}))
+    tab = await eve.gets_home("Signoff is installed in")
+    bot.clock.advance(2 * LIFETIME)
+    await eve.click(tab, "Install in a workspace")
+    modal = await eve.gets_modal("Install Signoff")
+
+    assert "slack/install" not in str(tab.as_json({}))
+    (url,) = set(re.findall(r"http[^'\"]+/slack/install[^'\"]+", str(modal.as_json({}))))
+    assert (await get(url))[0] == 200
+    assert "Install in a workspace" not in (await bob.gets_home()).buttons()

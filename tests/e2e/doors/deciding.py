@@ -41,6 +41,8 @@ class Case(Row):
     ``leaves`` is the run's status after what was counted; where a row ends otherwise than waiting, that says whom it
     was enough for. ``in_the_end`` is what it is when all have answered and the time to undo it is over.
 
+    ``approvers`` are named as in a flow file, or by a short name: then by their Slack id.
+
     ``whom`` is for whom they answer, where that is somebody else. ``closes``: what they are told is noticed only then,
     and that is the run's status afterwards.
     """
@@ -60,7 +62,7 @@ class Case(Row):
     whom: str | None = None
     closes: str | None = None
 
-    def files(self, door: Door, module: str) -> dict[str, str]:
+    def files(self, door: Door, module: str, bot: Any) -> dict[str, str]:
         """The flow files (YAML takes JSON) in which this is asked at that door; ``module`` has the function that asks."""
         ask: dict[str, Any] = {"ask": door.question(), "via": {"slack": "#general"}}
         ask |= {"timeout": "47h" if door.soon else "2d", **door.asks, **self.more}
@@ -69,8 +71,9 @@ class Case(Row):
         if self.form or door.form:
             ask["form"] = STRICT if self.form else OPTIONAL
         if not self.hold:
-            ask |= {"quorum": self.quorum} | ({"approvers": self.approvers} if self.approvers else {})
-            ask |= {"pre_approval": "allow"} if door.name == "early" else {}
+            ask |= {"quorum": self.quorum}
+            ask |= {"approvers": [_handle(bot, one) for one in self.approvers]} if self.approvers else {}
+            ask |= {"pre_approval": "allow"} if door.name == "early" and "verify" not in ask else {}
         kind = "hold" if self.hold else "approval"
         gate: dict[str, Any] = {"id": "gate", kind: ask}
         top = {"flow": door.name, **self.flow_says}
@@ -84,6 +87,13 @@ class Case(Row):
             case "function":
                 gate = {"id": "gate", "run": f"{module}:asks", "with": {"wait": {kind: ask}}}
         return {door.name: json.dumps(top | {"steps": [gate, DONE]})}
+
+
+def _handle(bot: Any, name: str) -> str:
+    if "@" in name:
+        return name
+    user = bot.human(name).user
+    return f"{user.team_id}/{user.id}"
 
 
 # -- where a door differs from its row ------------------------------------------------------------------------
@@ -102,16 +112,18 @@ FILLED_IN_THERE = OPENS_MODAL | NO_WORDS | ONE_ANSWER
 NO_BUTTON = "Only what can be chosen is offered."
 NO_MATTER = at(f"{SLACK} {PAGES}", Cell(Told.COUNTED, "Tokens play no part here."))
 WHOEVER = "Whoever was not asked cannot tell it from what does not exist."
-HIDDEN = at(PROGRAMS, Cell(Told.HIDDEN, WHOEVER)) | at("command", Cell(Told.NO_RUN, WHOEVER))
+HIDDEN_NOW = at(PROGRAMS, Cell(Told.HIDDEN, WHOEVER))
+HIDDEN = HIDDEN_NOW | at("command", Cell(Told.NO_RUN, WHOEVER))
 LEFT = at(f"{PAGES} {PROGRAMS}", Cell(Told.LEFT, "A link or a token is worth nothing once its person has left Slack."))
-LEFT_SLACK = at(
-    "button modal whole command thread",
-    Cell(Told.LEFT, "Slack lets nobody in who was deactivated, and Signoff counts nobody either."),
-)
+LETS_NOBODY_IN = "Slack lets nobody in who was deactivated, and Signoff counts nobody either."
+LEFT_SLACK = at("thread", Cannot(LETS_NOBODY_IN)) | at("button modal whole command", Cell(Told.LEFT, LETS_NOBODY_IN))
 OWN_EARLY = at("early", Cell(Told.OWN_EARLY))
 NOT_GOING = at("early", Cell(Told.NOT_GOING_TO_BE_ASKED, "The link leads to no approval that is theirs."))
 NOT_BEFOREHAND = at(
     "early", Cell(Told.NOT_BEFOREHAND, "Only an approval whose form needs no answer can take one in advance.")
+)
+NOT_UNVERIFIED = at(
+    "early", Cell(Told.NOT_BEFOREHAND, "Where people have to show who they are, nothing is taken in advance.")
 )
 KEPT_FOR_A_FUNCTION = at(
     "early",
@@ -123,6 +135,7 @@ KEPT_FOR_A_FUNCTION = at(
 JUST_THAT = "The command shows what is asked now, and decides about just that."
 NOT_SHOWN = "Several are decided as they stand, and the ledger says that none was shown."
 NOT_SELECTED = at("selected", Cannot("What is decided already cannot be ticked."))
+SAYS_OK = at("thread", Cell(Told.COUNTED, "What was written is a reason, which had not been given."))
 NO_WAY_BACK = at("thread", Cannot("A reply takes nothing back."))
 OUTSIDE = NOT_LISTED | HIDDEN | NOT_GOING
 RESUME = Say("resume")
@@ -308,6 +321,25 @@ ALLOWED = (
         first=zoe_is("single-channel guest"),
     ),
     Case(
+        "stranger-named",
+        "S3",
+        "a person of another workspace whom the flow names by their Slack id",
+        Told.COUNTED,
+        who="zoe",
+        approvers=("bob@example.com", "zoe"),
+        first=zoe_is("stranger"),
+        cells=at(PROGRAMS, Cell(Told.HIDDEN, "Whose a stranger's address is, only their own workspace says.")),
+    ),
+    Case(
+        "bot-named",
+        "S3",
+        "a bot that the flow names by its Slack id",
+        Told.COUNTED,
+        who="zoe",
+        approvers=("bob@example.com", "zoe"),
+        first=zoe_is("bot"),
+    ),
+    Case(
         "stands-in",
         "stand-in",
         "somebody to whom one who was asked has handed their approvals over",
@@ -453,7 +485,7 @@ ALLOWED = (
         "somebody who has the mail, where the flow says `verify: code`",
         Told.COUNTED,
         more={"verify": "code"},
-        cells=at("page early", Cell(Told.NO_CODE, "Whoever only has the link has not read the mail.")),
+        cells=at("page", Cell(Told.NO_CODE, "Whoever only has the link has not read the mail.")) | NOT_UNVERIFIED,
     ),
     Case(
         "verified-by-slack",
@@ -461,7 +493,10 @@ ALLOWED = (
         "somebody whom the token or Slack knows, where the flow says `verify: slack`",
         Told.COUNTED,
         more={"verify": "slack"},
-        cells=at(PAGES, Cell(Told.SIGN_IN_FIRST, "The page wants a sign-in with Slack, and shows no form before.")),
+        cells=at(
+            "page coded", Cell(Told.SIGN_IN_FIRST, "The page wants a sign-in with Slack, and shows no form before.")
+        )
+        | NOT_UNVERIFIED,
     ),
     Case(
         "paused",
@@ -632,6 +667,7 @@ FORBIDDEN = (
         approvers=(*BOTH, "dan@example.com"),
         first=hands_over("bob", "cat"),
         then=everywhere("cat", "approve"),
+        cells=SAYS_OK,
     ),
     Case(
         "stand-in-for-two",
@@ -639,8 +675,10 @@ FORBIDDEN = (
         "somebody who stands in for two, and has answered for one of them",
         Told.REPEATED,
         who="dan",
+        whom="bob",
         first=all_of(hands_over("bob", "dan"), hands_over("cat", "dan")),
         then=everywhere("dan", "approve"),
+        cells=SAYS_OK,
     ),
     Case(
         "stand-in-named-since",
@@ -669,7 +707,7 @@ FORBIDDEN = (
         who="dan",
         approvers=(*BOTH, "ann@example.com"),
         first=hands_over("ann", "dan"),
-        cells=OUTSIDE,
+        cells=NOT_LISTED | NOT_GOING,
     ),
     Case(
         "stand-in-refused",
@@ -679,7 +717,7 @@ FORBIDDEN = (
         who="dan",
         more={"delegation": "refuse"},
         first=hands_over("bob", "dan"),
-        cells=OUTSIDE,
+        cells=NOT_LISTED | NOT_GOING,
     ),
     Case(
         "stand-in-elsewhere",
@@ -687,7 +725,7 @@ FORBIDDEN = (
         "somebody who stands in for another flow only",
         Told.NOT_ASKED,
         who="dan",
-        first=hands_over("bob", "dan", flows=("other",)),
+        first=hands_over("bob", "dan", flows=("ask",)),
         cells=OUTSIDE,
     ),
     Case(
@@ -707,6 +745,7 @@ FORBIDDEN = (
         who="dan",
         first=hands_over("bob", "dan"),
         then=meanwhile.ends_it("bob"),
+        cells=HIDDEN_NOW,
     ),
     Case(
         "reassigned-away",
@@ -714,6 +753,7 @@ FORBIDDEN = (
         "somebody in whose place another is asked now",
         Told.NOT_ASKED,
         then=is_reassigned("bob", "dan"),
+        cells=HIDDEN_NOW,
     ),
     Case(
         "replaced",
@@ -723,6 +763,7 @@ FORBIDDEN = (
         quorum=1,
         more=REPLACES,
         then=time_passes("1h"),
+        cells=HIDDEN_NOW,
     ),
     Case(
         "not-escalated-yet",
@@ -731,7 +772,7 @@ FORBIDDEN = (
         Told.NOT_ASKED,
         who="dan",
         more=ESCALATES,
-        cells=OUTSIDE,
+        cells=NOT_LISTED | HIDDEN,
     ),
     Case(
         "undone-too-late",
@@ -772,7 +813,7 @@ FORBIDDEN = (
         Told.COUNTED,
         say=Say(code="222222"),
         more={"verify": "code"},
-        cells=at(PAGES, Cell(Told.WRONG_CODE, "Only a page asks for it.")),
+        cells=at("page coded", Cell(Told.WRONG_CODE, "Only a page asks for it.")) | NOT_UNVERIFIED,
     ),
     Case(
         "merged",
@@ -782,6 +823,7 @@ FORBIDDEN = (
         approvers=("bob@example.com", "rob@example.com", "cat@example.com"),
         quorum=3,
         then=all_of(everywhere("rob@example.com", "approve"), meanwhile.are_one("bob", "rob@example.com")),
+        cells=SAYS_OK,
     ),
     Case(
         "veto-holder-approves",
@@ -818,7 +860,7 @@ FORBIDDEN = (
         approvers=GROUP,
         quorum=1,
         then=meanwhile.leaves_the_group("bob"),
-        cells=HIDDEN,
+        cells=HIDDEN_NOW,
     ),
     Case(
         "joined",
@@ -831,7 +873,14 @@ FORBIDDEN = (
         then=meanwhile.joins_the_group("dan"),
         cells=NOT_LISTED | HIDDEN,
     ),
-    Case("repeated", "R3", "somebody who has said the same before", Told.REPEATED, then=everywhere("bob", "approve")),
+    Case(
+        "repeated",
+        "R3",
+        "somebody who has said the same before",
+        Told.REPEATED,
+        then=everywhere("bob", "approve"),
+        cells=SAYS_OK,
+    ),
     Case(
         "repeated-closed",
         "R3",
@@ -1056,7 +1105,7 @@ FORBIDDEN = (
         hold=True,
         first=token_of("eve", "read", "decide", "admin"),
         then=everywhere("ann", "resume"),
-        cells=NOT_LISTED | NOT_BEFOREHAND,
+        cells=NOT_LISTED | NOT_BEFOREHAND | NO_WORDS,
     ),
     Case(
         "down",

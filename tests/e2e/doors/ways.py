@@ -78,7 +78,7 @@ class SlackButton(Door):
 
     async def look(self, bot, run, who, say):
         seen = bot.card(who, self.question())
-        if say.verdict != "withdraw" or who not in await bot.standing(run):
+        if say.verdict != "withdraw" or not await bot.standing(run):
             return seen
         # Whoever says the same again is told that it stands, and may take it back there.
         await _pressed(bot, who, seen, replace(say, verdict="approve"))
@@ -139,7 +139,7 @@ class SlackCutCard(SlackModal):
     async def look(self, bot, run, who, say):
         seen = await super().look(bot, run, who, say)
         # Whoever rejects need not have read all of it.
-        assert say.verdict == "reject" or isinstance(seen, str) or "The last line." in seen.shown_text()
+        assert say.verdict in ("reject", "withdraw") or isinstance(seen, str) or "The last line." in seen.shown_text()
         return seen
 
     async def _open(self, bot, run, who, say):

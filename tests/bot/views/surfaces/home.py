@@ -80,7 +80,8 @@ def home_with_everything() -> kit.Block:
 
 @state(tab.home, tab.parked_effects)
 def home_of_an_admin_after_a_click() -> kit.Block:
-    inbox = an_inbox(trouble=(tab.parked_effects(5, [7, 8, 9, 10], IDS),), requested=(), decided=())
+    troubles = tab.parked_effects(5, [7, 8, 9, 10], IDS)
+    inbox = an_inbox(trouble=(troubles,), installs=True, requested=(), decided=())
     return tab.home(inbox, tab.Looking(), IDS, said=Answer("Counted: you approved. 1 of 2 approvals.", REFERENCE))
 
 
@@ -168,6 +169,7 @@ def home_largest(letter: str) -> kit.Block:
         flows=names,
         startable=names,
         trouble=[tab.parked_effects(1_000, range(1, 400), IDS)],
+        installs=True,
     )
     picked = tuple(IDS.suspension(2**38, n) for n in range(tab.PICKED))
     looking = tab.Looking("f" * 64, False, 10**6, 10**6, 10**6, True, 10**6, picked)

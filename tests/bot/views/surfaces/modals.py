@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.slack.views import cancel_modal as cancelling
 from bot.slack.views import kit
 from bot.slack.views import run_modal as running
 from bot.slack.views.approve_modal import approve_modal
 from bot.slack.views.asked import Asked, who_is_asked
 from bot.slack.views.decision_modal import decision_modal
+from bot.slack.views.install_modal import install_modal
 from bot.slack.views.modal import notice, told
 from bot.slack.views.reject_modal import reject_modal
 from bot.slack.views.whole import LAST
@@ -155,6 +158,18 @@ def cancel_modal_R7() -> kit.Block:
     return cancelling.cancel_modal(a_run(), cancelling.Cancelling(7, "C00000001"), IDS)
 
 
+@state(install_modal)
+def modal_with_the_link_to_install_it() -> kit.Block:
+    return install_modal(
+        "https://signoff.example.com/slack/install?for=eve%40example.com&link=abc", timedelta(minutes=15)
+    )
+
+
+@state(install_modal)
+def modal_without_a_link_to_install_it() -> kit.Block:
+    return install_modal(None, timedelta(minutes=15))
+
+
 @state(cancelling.loading)
 def cancel_modal_while_the_run_is_looked_up() -> kit.Block:
     return cancelling.loading(cancelling.Cancelling(7))
@@ -204,6 +219,11 @@ def run_modal_largest(letter: str) -> kit.Block:
     return running.run_modal(
         view.plan.flow, start, asked=who_is_asked(asked, groups), ready=True, given=GIVEN, note=letter * 5_000
     )
+
+
+@largest(install_modal)
+def modal_with_the_link_to_install_it_largest(letter: str) -> kit.Block:
+    return install_modal(f"https://signoff.example.com/slack/install?for={'x' * 900}", timedelta(minutes=15))
 
 
 @largest(running.loading)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.slack.views import history as telling
 from bot.slack.views.card import Shown
+from bot.slack.views.plain_request import plain_request
 from bot.slack.views.requested import ITEMS, requested
 from bot.slack.views.requester import requester, run_link
 from flows.instants import to_ms
@@ -152,3 +153,18 @@ def history_largest(letter: str) -> Shown:
 def history_of_a_flow_largest(letter: str) -> Shown:
     view = replace(largest_run(letter), suspensions=(largest_request(letter),))
     return telling.flow_history(view.plan.flow, [view] * (telling.RUNS + 1), IDS)
+
+
+@state(plain_request)
+def requester_plainly_R12() -> Shown:
+    return plain_request(a_run(replace(a_request(), questions=(a_question(BOB, "Which one?"),))), IDS)
+
+
+@state(plain_request)
+def requester_plainly_when_it_has_ended_R12() -> Shown:
+    return plain_request(a_run(ending=ended(Outcome.REJECTED)), IDS)
+
+
+@largest(plain_request)
+def requester_plainly_largest(letter: str) -> Shown:
+    return plain_request(replace(largest_run(letter), suspensions=(largest_request(letter),)), IDS)
