@@ -296,8 +296,11 @@ def ask(draft: Draft, wait: Approval | Hold, suspension: Suspension, event: Ques
         raise NotAllowed("There are too many open questions here already.")
     question = Question(suspension.n, draft.run.version + 1, event.person, draft.now, event.text)
     draft.questions.append(question)
-    stops = isinstance(wait, Approval) and wait.questions == "stop_clock" and suspension.clocks.settles_at is None
-    if stops and suspension.clocks.stopped_at is None:
+    clocks = suspension.clocks
+    stops = isinstance(wait, Approval) and wait.questions == "stop_clock" and clocks.settles_at is None
+    # The clock runs although something is open: the requester has had their time to answer.
+    stops = stops and (clocks.stopped_at is not None or not draft.slice.questions)
+    if stops and clocks.stopped_at is None:
         suspension = _set(draft, suspension, suspension.clocks.but(stopped_at=draft.now))
         for timer in (Timer.DUE, Timer.REMIND, Timer.ESCALATE):
             draft.effects.append(Withdraw(suspension.path, timer=timer))

@@ -377,6 +377,7 @@ class Engine:
         admin = as_admin and self._is_admin(by)
         said = _said("reason", reason)
         await self._check_may_be_chosen(to)
+        await self._check_is_not_asked(run, n, to)
         return await self._with_memberships(
             run, ReassignRequested(n, person, to, by, door, said, admin, via_token=via_token)
         )
@@ -466,6 +467,17 @@ class Engine:
             raise NotAllowed(
                 f"{who.name if who else 'Somebody'} {why_not}. Only a flow itself can ask them; choose somebody else."
             )
+
+    async def _check_is_not_asked(self, run: int, n: int, person: PersonId) -> None:
+        """Whoever is asked as a member of a group fills one seat, and not another one's too. Raises ``NotAllowed``,
+        ``TryAgain``."""
+        view = await self.peek(run, n)
+        groups = view.suspension.approvers.groups if view is not None and view.open else ()
+        if view is None or not groups or is_relieved(view.suspension, person):
+            return
+        if (await self._directory.memberships(person, groups)).groups:
+            who = await self._store.person(person)
+            raise NotAllowed(f"{who.name if who else 'Somebody'} is asked already.")
 
     async def end_delegation(self, delegation: int, by: PersonId, *, as_admin: bool = True) -> Delegation:
         """End one early: for who gave it, who received it, and admins. What was decided by it stands.
@@ -697,11 +709,16 @@ class Engine:
         return principals(found, person) if found else ()
 
     async def waiting_around(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
-        """What waits for this person or was requested by them, the nearest deadline first."""
-        seats = await self._seats(person)
-        return await self._store.read(
-            lambda c, plans: reads.waiting(c, plans, seats, requester=person, limit=limit, offset=offset)
+        """What waits for this person, as ``waiting_for`` has it, or was requested by them; the nearest deadline first."""
+        own = await self._store.read(
+            lambda c, plans: reads.waiting(c, plans, [], requester=person, limit=limit + offset)
         )
+        theirs = {
+            (view.run.id, view.suspension.n): view for view in await self.waiting_for(person, limit=limit + offset)
+        }
+        found = list((theirs | {(view.run.id, view.suspension.n): view for view in own}).values())
+        found.sort(key=lambda view: (view.suspension.due is None, view.suspension.due, view.run.id, view.suspension.n))
+        return found[offset : offset + limit]
 
     async def waiting(self, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """Everything that waits for people, the nearest deadline first."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,12 @@ import pytest
 from bot import library
 
 _FOLDERS = (Path(tempfile.gettempdir()).resolve(), Path(library.__file__).resolve().parent)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: nobody has to look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -40,9 +40,9 @@ async def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     logging.disable(logging.WARNING)  # a bad day is among the scenes
     clock = FakeClock(SystemClock().now())
-    async with async_playwright() as playwright, stage(clock=clock) as demo, _ticking(clock):
+    async with async_playwright() as playwright, stage(clock=clock) as demo, _ticking(clock) as still:
         browser = await playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        studio = Studio(browser, demo, clock, await _tab(browser, width=952, height=1400))
+        studio = Studio(browser, demo, clock, still, await _tab(browser, width=952, height=1400))
         for scene in (_begin, _release, _inbox, _asking, _hotfix, _mails, _again, _starting, _away, _bad_day, _install):
             await scene(studio)
         await browser.close()
@@ -52,17 +52,19 @@ async def main() -> None:
 
 
 @asynccontextmanager
-async def _ticking(clock: FakeClock) -> AsyncIterator[None]:
-    """Time passes as it does, and at a word of a scene faster."""
+async def _ticking(clock: FakeClock) -> AsyncIterator[asyncio.Lock]:
+    """Time passes as it does, and at a word of a scene faster. While somebody holds the lock, it stands still."""
+    still = asyncio.Lock()
 
     async def tick() -> None:
         while True:
             await asyncio.sleep(_TICK.total_seconds())
-            clock.advance(_TICK)
+            async with still:
+                clock.advance(_TICK)
 
     ticking = asyncio.create_task(tick())
     try:
-        yield
+        yield still
     finally:
         ticking.cancel()
 
@@ -87,10 +89,11 @@ async def _tab(
 class Studio:
     """The tab in which people act, and what is done there again and again."""
 
-    def __init__(self, browser: Browser, demo: Stage, clock: FakeClock, page: Page) -> None:
+    def __init__(self, browser: Browser, demo: Stage, clock: FakeClock, still: asyncio.Lock, page: Page) -> None:
         self.browser = browser
         self.demo = demo
         self.clock = clock
+        self.still = still
         self.page = page
 
     async def open(self, who: str, place: str, page: Page | None = None, **view: str) -> None:
@@ -313,10 +316,12 @@ async def _mails(s: Studio) -> None:
     await s.command("eve", "/approvals digest 1h")
     await s.whisper.get_by_text("one mail each 1h").wait_for()
     ann = await s.demo.person("ann")
-    for subject in ("the office move", "the summer party"):
-        people = {"first": "eve@example.com", "second": "gil@partner.example"}
-        await s.demo.app.engine.start("gmail_approval", ann.id, {"subject": subject, **people})
-    await s.passes("10m")
+    people = {"first": "eve@example.com", "second": "gil@partner.example"}
+    async with s.still:  # or else the first of them goes out by itself
+        for subject in ("the office move", "the summer party"):
+            await s.demo.app.engine.start("gmail_approval", ann.id, {"subject": subject, **people})
+        await s.demo.app.runner.idle()
+    await s.passes("1h")  # it goes out on the hour
     await s.demo.human("eve").gets_mail("2 requests wait for you")
     await _letter(s, "mail-digest", "eve", "")
 
@@ -417,10 +422,12 @@ async def _bad_day(s: Studio) -> None:
 async def _install(s: Studio) -> None:
     """An admin's page, before Slack asks."""
     await s.open("eve", "home")
-    address = await s.page.get_by_role("link", name="Install it in a workspace").get_attribute("href")
-    assert address is not None  # likewise
-    page = await _tab(s.browser, width=760, height=360)
-    await page.goto(address)
+    await s.page.get_by_role("button", name="Install in a workspace").click()
+    await s.modal.get_by_text("for you alone").wait_for()
+    async with s.page.context.expect_page() as opened:
+        await s.modal.get_by_role("button", name="Open the page").click()
+    page = await opened.value
+    await page.set_viewport_size({"width": 760, "height": 360})
     await page.screenshot(path=HERE / "install.png", full_page=True)
 
 

@@ -123,12 +123,14 @@ class GmailCredentials:
         self._proven = token
 
     def refused(self, token: str) -> bool:
-        """Gmail does not take ``token``. True where it did before, so that another one, which comes next, may help."""
+        """Gmail does not take ``token``. True where it did before, or there is another one by now, so that the next one
+        may help."""
         if not self._renewable:
             return False
-        if self._grant.google.token == token:
+        other = self._grant.google.token not in (None, token)
+        if not other:
             self._grant.google.token = None
-        return self._proven == token
+        return other or self._proven == token
 
     async def close(self) -> None:
         """Wait for a renewal under way and close its connections."""

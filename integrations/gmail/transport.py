@@ -1,4 +1,4 @@
-"""Gmail's REST API, over a transport that sends each request at most once.
+"""Gmail's REST API, over a transport that never sends a request again of which it might have been taken.
 
 google-api-python-client builds the requests and aiohttp sends them. Neither the client's own transport nor
 google-auth's asynchronous session is fit for it: httplib2 sends a POST again when the connection drops before the
@@ -9,6 +9,8 @@ for renewing the token, connecting and sending, so that nobody could tell whethe
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -25,8 +27,16 @@ _TIMEOUT = 30.0
 _CONNECT_TIMEOUT = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    payload: Json
+
+
 class GmailTransport:
-    """The three calls that sending needs. Each raises ``ActionError`` and never repeats itself.
+    """The three calls that sending needs. Each raises ``ActionError``, and repeats itself only where the token was
+    refused, and so nothing was done: once, with a new one.
 
     ``api_url`` replaces Google's address. ``timeout`` is in seconds, for one request. Call ``close()`` in the end, which
     closes the credentials too.
@@ -89,27 +99,31 @@ class GmailTransport:
 
     async def _post(self, request: Any, doubt: Doubt) -> dict[str, Json]:
         token = await self._credentials.token()
+        answer = await self._once(request, token, doubt)
+        if answer.status == 401 and self._credentials.refused(token):
+            # It was taken before, and has been revoked before its time.
+            token = await self._credentials.token()
+            answer = await self._once(request, token, doubt)
+        if answer.status == 401:
+            self._credentials.refused(token)
+            raise ActionError("Gmail answered 401: it does not take the access token of these credentials.")
+        self._credentials.accepted(token)
+        if 200 <= answer.status < 300:
+            return answer.payload if isinstance(answer.payload, dict) else {}
+        raise failure(answer.status, answer.headers, answer.payload, doubt)
+
+    async def _once(self, request: Any, token: str, doubt: Doubt) -> _Answer:
         headers = dict(request.headers) | {"authorization": f"Bearer {token}", "user-agent": "Signoff (gzip)"}
         try:
             async with self._opened().post(
                 request.uri, data=request.body.encode(), headers=headers, allow_redirects=False
             ) as response:
-                payload = await _body(response)
+                return _Answer(response.status, response.headers, await _body(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise ActionError("Gmail cannot be reached.", retryable=True) from None  # the cause repeats the address
         except (aiohttp.ClientError, OSError) as error:
             late = isinstance(error, TimeoutError)
             raise lost("no answer in time" if late else "the connection broke before the answer", doubt) from error
-        if response.status == 401:
-            if self._credentials.refused(token):
-                raise ActionError(
-                    "Gmail no longer takes the access token; the next try uses a new one.", retryable=True
-                )
-            raise ActionError("Gmail answered 401: it does not take the access token of these credentials.")
-        self._credentials.accepted(token)
-        if 200 <= response.status < 300:
-            return payload if isinstance(payload, dict) else {}
-        raise failure(response.status, response.headers, payload, doubt)
 
     def _opened(self) -> aiohttp.ClientSession:
         # Opened late, because it belongs to the running loop and the object is built before there is one.

@@ -43,7 +43,7 @@ async def start(page: Page, hint: str, title: str) -> None:
 
 async def become(page: Page, who: str) -> None:
     await page.locator(f'[data-person="{who}"]').click()
-    await page.wait_for_selector(f"body[data-ready={who}]")
+    await page.wait_for_selector(f"body[data-ready='{who}']")
 
 
 async def enter(page: Page, place: str) -> None:
@@ -164,3 +164,130 @@ async def test_approvals_lists_what_waits_and_takes_the_answer_in_place(page: Pa
     await expect(page.locator(".whisper")).to_have_count(1)
     await enter(page, "releases")
     await expect(message(page, "Release 1.4.0 to production?")).to_contain_text("@Cat Carter approved")
+
+
+def dialog(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+def item(page: Page, text: str) -> Locator:
+    """What waits on the home tab."""
+    return page.locator(".home .section", has_text=text)
+
+
+@pytest.mark.slow
+async def test_K4_several_are_decided_at_once_on_the_home_tab_and_each_is_told(page: Page) -> None:
+    for _ in range(2):
+        await start(page, "Then ask for a release", "Release to production")
+        await page.get_by_role("button", name="Dismiss").click()
+    await follow_guide(page, "Bob's Home")
+    await expect(page.get_by_role("heading", name="Waiting for you (2)")).to_be_visible()
+
+    for number in range(2):
+        await item(page, "Release 1.4.0").nth(number).get_by_label("Select").check()
+    await page.get_by_role("button", name="Decide selected").click()
+    await dialog(page).get_by_label("Approve", exact=True).check()
+    await dialog(page).get_by_role("button", name="Decide 2").click()
+
+    await expect(dialog(page)).to_contain_text("All 2 counted.")
+    await dialog(page).locator("footer").get_by_role("button", name="Close").click()
+    await expect(page.locator(".home")).to_contain_text("Nothing waits for you.")
+    await expect(page.locator(".home").get_by_role("button", name="Take back")).to_have_count(2)
+
+
+@pytest.mark.slow
+async def test_R3_a_hotfix_is_asked_about_approved_by_a_word_in_the_thread_and_undone(page: Page) -> None:
+    await start(page, "A hotfix", "Hotfix to production")
+    await follow_guide(page, "As Bob, on its card")
+    await page.wait_for_selector("body[data-ready=bob]")
+    card = message(page, "Ship 1.4.1 to production now?").first
+    await expect(card).to_contain_text("High risk")
+
+    await card.get_by_label("More actions").click()
+    await card.get_by_role("button", name="Ask a question").click()
+    await dialog(page).get_by_label("Your question").fill("Has anybody tried it?")
+    await dialog(page).get_by_role("button", name="Ask", exact=True).click()
+    await expect(card).to_contain_text("clock stopped by a question")
+    await become(page, "ann")
+    await enter(page, "dm")
+    await message(page, "asks about").get_by_role("button", name="Answer").click()
+    await dialog(page).get_by_label("Your answer").fill("Yes, on staging.")
+    await dialog(page).get_by_role("button", name="Answer").click()
+    await expect(whisper(page)).to_contain_text("is told")
+
+    await become(page, "bob")
+    await enter(page, "releases")
+    await expect(card).to_contain_text("Yes, on staging.")
+    await card.get_by_role("button", name="Approve").click()
+    await expect(card).to_contain_text("1 of 2 approvals")
+    await become(page, "cat")
+    await card.locator("[data-action=replies]").click()
+    thread = page.get_by_role("region", name="Thread")
+    await thread.get_by_label("Reply in this thread").fill("looks good to me")
+    await thread.get_by_label("Reply in this thread").press("Enter")
+    await thread.get_by_role("button", name="Yes, approve").click()
+    await expect(card).to_contain_text("Until then it can be undone.")
+    await thread.locator(".whisper").get_by_role("button", name="Undo").click()
+
+    await expect(card).to_contain_text("1 of 2 approvals")
+
+
+async def test_approval_is_asked_for_a_message_from_its_menu(page: Page, demo: Stage) -> None:
+    await demo.small_talk()
+    await follow_guide(page, "Dan has written something")
+    said = message(page, "coffee machine")
+    await said.hover()
+    await said.get_by_label("Message menu").click()
+    await page.get_by_role("button", name="Ask approval for this").click()
+    await dialog(page).get_by_label("Bob Baker").check()
+    await dialog(page).get_by_role("button", name="Ask", exact=True).click()
+    await expect(dialog(page)).to_contain_text("They are asked")
+    await dialog(page).locator("footer").get_by_role("button", name="Close").click()
+
+    await become(page, "bob")
+    await enter(page, "dm")
+    card = message(page, "asks for your approval")
+    await card.get_by_role("button", name="Approve").click()
+    await expect(card).to_contain_text("Approved by @Bob Baker")
+
+
+@pytest.mark.slow
+async def test_S12_an_admin_installs_the_bot_in_the_other_workspace_from_the_home_tab(page: Page) -> None:
+    await follow_guide(page, "Eve is the admin")
+    await page.get_by_role("button", name="Install in a workspace").click()
+    async with page.context.expect_page() as opened:
+        await dialog(page).get_by_role("button", name="Open the page").click()
+    tab = await opened.value
+    await expect(tab.get_by_text("It is in Acme.")).to_be_visible()
+    await tab.get_by_role("button", name="Continue to Slack").click()
+    await tab.get_by_label("You are").select_option("Zoe Zimmer in Globex")
+    await tab.get_by_role("button", name="Allow").click()
+    await expect(tab.get_by_text("Signoff is in Globex now.")).to_be_visible()
+
+    await page.bring_to_front()
+    await dialog(page).locator("footer").get_by_role("button", name="Close").click()
+    await page.get_by_label("Workspace").select_option("Globex")
+    await become(page, "zoe@globex")
+    await expect(message(page, "Signoff is in Globex now.")).to_be_visible()
+
+
+@pytest.mark.slow
+async def test_a_contract_is_signed_by_mail_with_the_code_that_only_the_mail_shows(page: Page, demo: Stage) -> None:
+    await start(page, "A contract by mail", "Sign a contract")
+    signing = await read_mail(page, "dan")
+    (mail,) = demo.human("dan").inbox()
+    code = mail.plain.partition("asks for this code: ")[2].split()[0]
+    await expect(page.frame_locator("iframe").get_by_text(code)).to_be_visible()
+
+    await signing.get_by_label("Approve", exact=True).check()
+    await signing.get_by_label("Code").fill("222222")
+    await signing.get_by_role("button", name="Send").click()
+    await expect(signing.get_by_text("is not the one in the mail")).to_be_visible()
+    await signing.get_by_label("Code").fill(code)
+    await signing.get_by_role("button", name="Send").click()
+
+    await expect(signing.get_by_role("status")).to_contain_text("Approved by Dan Dyer")
+    await page.bring_to_front()
+    await become(page, "ann")
+    await enter(page, "dm")
+    await expect(message(page, "has signed the contract with Globex").first).to_be_visible()

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
+from bot.slack.cards import EVENT as CARD
 from integrations.sandbox import Sandbox
+from integrations.sandbox.faults import Slow
 
 GATE = """
 flow: gate
@@ -293,7 +295,8 @@ async def test_R7_a_run_that_is_cancelled_while_it_waits_ends_at_once_cards_say_
 
 async def test_R11_a_click_before_the_post_has_returned_is_counted_and_the_card_shows_it(serve, sandbox):
     returns = asyncio.Event()
-    sandbox.faults.slow("chat.postMessage", until=returns, after=True, times=1)
+    slow = Slow(until=returns, after=True)
+    sandbox.faults.add("chat.postMessage", slow, times=1, when=lambda message: CARD in str(message.get("metadata")))
     bot = await serve(gate=GATE.replace("via:", "quorum: 2\n      via:"))
     reply = await bot.api("ann", "POST", "flows/gate/runs", {"inputs": {}})
     run = bot.app.engine.ids.parse_run(reply.body["id"])
@@ -305,7 +308,7 @@ async def test_R11_a_click_before_the_post_has_returned_is_counted_and_the_card_
     await bot.settled()
 
     assert counted == {"bob": "approve"}
-    assert sandbox.calls.count("chat.postMessage") == 1
+    assert sum(CARD in str(call.body.get("metadata")) for call in sandbox.calls.of("chat.postMessage")) == 1
     shown = card(bot)
     assert "1 of 2 approvals" in shown.shown_text()
     assert f"<@{bot.human('bob').id}> approved" in shown.shown_text()

@@ -291,8 +291,10 @@ class World:
         if self.book.closed is not None or self.book.time_passes(now) or not self.book.asked(who, now):
             self.deliver(event, refused=True)
             return
+        first = not self.book.asking
         self.book.asking.append(who)
-        if self.book.wait.questions == "stop_clock" and self.book.settles_at is None and self.book.stopped_at is None:
+        stops = first and self.book.wait.questions == "stop_clock" and self.book.settles_at is None
+        if stops and self.book.stopped_at is None:
             self.book.stopped_at = now
         self.deliver(event)
 

@@ -396,18 +396,29 @@ async def test_a_fixed_token_that_gmail_refuses_fails_for_good_after_one_post(gm
     assert "s3cret" not in str(error)
 
 
-async def test_a_token_that_was_revoked_early_is_replaced_by_the_next_try(
-    gmail: Gmail, memo: Memo, tmp_path: Path
-) -> None:
-    async with mailing(gmail, file=authorized_user(tmp_path)) as mailer:
+async def test_a_token_that_was_revoked_early_is_replaced_at_once(gmail: Gmail, memo: Memo, tmp_path: Path) -> None:
+    async with mailing(gmail, file=authorized_user(tmp_path, scopes=[SEND])) as mailer:
         await sending(mailer, Memo())
         gmail.tokens.clear()
-        error = await failing(mailer, memo)
-        sent = await sending(mailer, memo)
+        sent, other = await asyncio.gather(sending(mailer, memo), sending(mailer, Memo()))
 
-    assert (error.retryable, error.uncertain) == (True, False)
-    assert sent.id == "m2"
+    assert {sent.id, other.id} == {"m2", "m3"}
     assert len(gmail.grants) == 2
+    assert gmail.posts.count("messages/send") == 5
+
+
+@pytest.mark.parametrize("fault", ["drop after", "unauthorised"])
+async def test_with_the_new_token_a_mail_is_tried_once(gmail: Gmail, memo: Memo, tmp_path: Path, fault: str) -> None:
+    async with mailing(gmail, file=authorized_user(tmp_path, scopes=[SEND])) as mailer:
+        await sending(mailer, Memo())
+        gmail.tokens.clear()
+        again = (401, {}, {}) if fault == "unauthorised" else fault
+        gmail.faults["messages/send"] = [(401, {}, {}), again]
+        error = await failing(mailer, memo)
+
+    assert error.uncertain == (fault == "drop after")
+    assert not error.retryable or error.uncertain
+    assert gmail.posts.count("messages/send") == 3
 
 
 async def test_a_token_that_never_worked_fails_for_good(gmail: Gmail, memo: Memo, tmp_path: Path) -> None:

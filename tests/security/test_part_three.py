@@ -11,7 +11,7 @@ import pytest
 from bot.slack.views.plain_card import plain_card
 from flows.definition import Approval, Flow, Step
 from flows.effects import FireTimer, Note
-from flows.errors import NotAnApprover, NotVerified, SelfApproval
+from flows.errors import NotAllowed, NotAnApprover, NotVerified, SelfApproval
 from flows.events import TimerFired
 from flows.ids import Ids
 from flows.people import Person
@@ -214,6 +214,20 @@ async def test_who_stands_in_may_ask_first_and_put_it_off(approver):
         assert (noted(t, Note.ANSWER), noted(t, Note.WOKEN)) == ([EVE], [EVE])
 
 
+async def test_questions_that_nobody_answers_stop_the_clock_for_one_timeout_however_many_there_are():
+    async with kit(flow(questions="stop_clock", timeout="1d")) as t:
+        run = await t.start(by=ANN)
+        for _ in range(4):
+            await t.ask(run, "Why?", by=BOB)
+            await t.advance("23h")
+            if run.status == "waiting":
+                await t.advance("2h")
+            if run.status != "waiting":
+                break
+
+        assert run.outcome == "expired"
+
+
 async def test_who_was_relieved_hears_no_more_of_what_they_had_put_off():
     async with kit(flow(approvers=(BOB, CAY), quorum=2, timeout="7d"), admins=[EVE]) as t:
         run = await t.start(by=ANN)
@@ -224,6 +238,20 @@ async def test_who_was_relieved_hears_no_more_of_what_they_had_put_off():
         await t.advance("3h")
 
         assert noted(t, Note.WOKEN) == []
+
+
+async def test_R16_a_member_of_a_group_does_not_hand_their_seat_to_another_of_its_members():
+    async with kit(flow(approvers=("@leads",), quorum=2)) as t:
+        run = await t.start(by=ANN)
+        cay, dan, eve = await who(t, CAY), await who(t, DAN), await who(t, EVE)
+        with pytest.raises(NotAllowed, match="Dan is asked already"):
+            await t.engine.reassign(run.number, 1, cay, dan, cay, door=Door.SLACK)
+        await t.engine.reassign(run.number, 1, cay, eve, cay, door=Door.SLACK)
+        await t.engine.reassign(run.number, 1, eve, cay, eve, door=Door.SLACK)
+        await t.approve(run, by=CAY)
+        await t.approve(run, by=DAN)
+
+        assert run.outcome == "succeeded"
 
 
 async def test_a_seat_that_goes_to_and_fro_is_told_each_time():

@@ -179,6 +179,24 @@ async def test_a_reply_that_reads_like_a_verdict_decides_nothing_and_gets_the_bu
     await bob.is_told("This is no longer open.")
 
 
+async def test_what_was_clicked_in_a_thread_is_answered_there_also_where_it_took_a_modal(cast, start_bot):
+    ann, bob, cat, _ = cast
+    bot = await start_bot(ask("bob", "cat", quorum=2))
+    await bot.begin("ask", ann)
+    card = bob.message("Ship it?")
+    for somebody in (bob, cat):
+        await somebody.reply_in_thread(card, "approved")
+
+    await bob.click(await bob.is_told("A reply in a thread is no answer"), "Approve")
+    clicked = await bob.is_told("Counted: you approved.")
+    await cat.click(await cat.is_told("A reply in a thread is no answer"), "Reject")
+    await cat.gets_modal("Reject")
+    await cat.submit({"reason": "No."})
+    sent = await cat.is_told("Counted: you rejected")
+
+    assert clicked.thread_ts == sent.thread_ts == card.ts
+
+
 async def test_a_reply_counts_where_the_flow_says_so_and_its_author_confirms_it(cast, start_bot):
     ann, bob, cat, _ = cast
     bot = await start_bot(ask("bob", "cat", quorum=2, thread_replies="count"))

@@ -184,7 +184,7 @@ async def test_W13_tokens_are_renewed_and_the_new_ones_kept(bot: Bot, consents: 
     for token in list(bot.sandbox.google.access.values()):
         token.revoked = True  # as after an hour
 
-    # Gmail's 401 is answered by another try with a new token.
+    # Gmail's 401 is answered at once, with a new token.
     person = await bot.app.people.by_email("ann@example.com")
     await bot.app.engine.start("tell", person.id, {})
     for _ in range(3):

@@ -39,7 +39,8 @@ API answers with the status in brackets, the command line with exit code 1 and t
 
 ABOUT = {
     "Allowed": "Who may decide, and is counted. *In advance* is a link for the whole run that was made before anything was"
-    " asked, and is opened when it is: it leads to the page.",
+    " asked, and is opened when it is: it leads to the page. A reply in a thread is one where the flow says"
+    " `thread_replies: count`, and its author presses the button that asks whether it is to count.",
     "Forbidden": "Who may not decide, or not any more, or not like this.",
     "In advance": "Decisions that come before they are asked for, and what becomes of each when its approval opens."
     " Everybody who is not counted then is asked as usual.",

@@ -10,7 +10,7 @@ from flows.store import reads
 from flows.views import RunView
 from tests.e2e.doors import meanwhile
 from tests.e2e.doors.meanwhile import joins_the_group, token_of, zoe_is
-from tests.e2e.doors.told import Cell, Row, Told, at, is_refused, refusals_in
+from tests.e2e.doors.told import Cannot, Cell, Row, Told, at, is_refused, refusals_in
 
 STEPS = [{"id": "done", "uses": "log", "with": {"message": "-"}}]
 ANYBODYS = {"flow": "anybodys", "steps": STEPS}
@@ -65,17 +65,48 @@ class Slack(Way):
 
     async def act(self, bot, who, flow):
         human = bot.human(who)
-        before = len(human.ephemerals())
-        await human.command("/approvals", f"run {flow}", channel="#general")
+        before, talk = len(human.ephemerals()), f"@{human.workspace.bot.name}"
+        written = len(human.messages(talk))
+        await self._open(bot, who, flow)
         await bot.app._door.drain()
         if human.modal is not None and human.modal.content.get("submit"):
             await human.submit()
             await bot.app._door.drain()
-        told = [message.shown_text() for message in human.ephemerals()[before:]]
+        told = [message.shown_text() for message in [*human.ephemerals()[before:], *human.messages(talk)[written:]]]
         if human.modal is not None:
             told.append(human.modal.shown_text())
             await human.close()
+        if human.home is not None:
+            told.append(human.home.shown_text().partition("Waiting for you")[0])
         return "\n".join(told)
+
+    async def _open(self, bot, who, flow):
+        await bot.human(who).command("/approvals", f"run {flow}", channel="#general")
+
+
+class SlackHome(Slack):
+    """The menu of the home tab offers what its owner may start."""
+
+    name, title = "home", "Slack: home tab"
+
+    async def _open(self, bot, who, flow):
+        human = bot.human(who)
+        await human.open_home()
+        await bot.app._door.drain()
+        await human.select(human.home, "Start a flow", flow)
+
+
+class SlackShortcut(Slack):
+    """So does the modal of the shortcut "Start a flow"."""
+
+    name, title = "shortcut", "Slack: shortcut"
+
+    async def _open(self, bot, who, flow):
+        human = bot.human(who)
+        await human.global_shortcut("start_flow")
+        await bot.app._door.drain()
+        if human.modal.content.get("submit") is not None:
+            await human.submit({"Which one": flow})
 
 
 class Action(Way):
@@ -114,7 +145,7 @@ class Trigger(Way):
         return "\n".join([line for line in logged if line.startswith(flow)] + list(map(bot.run_id, started)))
 
 
-WAYS: tuple[Way, ...] = (Api(), Cli(), Slack(), Action(), Trigger())
+WAYS: tuple[Way, ...] = (Api(), Cli(), Slack(), SlackHome(), SlackShortcut(), Action(), Trigger())
 
 
 async def _id(bot, who: str) -> int:
@@ -152,14 +183,17 @@ async def zoe_has_left(bot, runs):
 
 
 LEFT = at(
-    "slack api cli", Cell(Told.LEFT, "An account, a link or a token is worth nothing once its person has left Slack.")
+    "slack shortcut api cli",
+    Cell(Told.LEFT, "An account, a link or a token is worth nothing once its person has left Slack."),
 )
 NOT_AS_ADMIN = at(
     "action", Cell(Told.NOT_TO_START, "A flow acts for whoever started it, and not with an admin's rights.")
 )
 IN_THE_LOG = at("trigger", Cell(Told.NOT_TO_START, "It is written to the log: nobody has asked for it."))
 BY_ITSELF = at("action trigger", Cell(Told.TRY_AGAIN, "It is tried again by itself."))
-NO_TOKEN = at("slack action trigger", Cell(Told.STARTED, "Tokens play no part here."))
+OFFERED = at("home shortcut", Cannot("Only what one may start is offered."))
+NO_MENU = at("home", Cannot("The tab says why it has no menu now."))
+NO_TOKEN = at("slack home shortcut action trigger", Cell(Told.STARTED, "Tokens play no part here."))
 
 ROWS = (
     Start("anybody", "starters", "anybody, where the flow names no starters", Told.STARTED, who="eve", flow="anybodys"),
@@ -175,7 +209,7 @@ ROWS = (
         first=token_of("eve", "start", "admin"),
         cells=NOT_AS_ADMIN,
     ),
-    Start("others", "starters", "anybody else", Told.NOT_TO_START, who="ann", cells=IN_THE_LOG),
+    Start("others", "starters", "anybody else", Told.NOT_TO_START, who="ann", cells=IN_THE_LOG | OFFERED),
     Start(
         "guest",
         "S3",
@@ -183,7 +217,7 @@ ROWS = (
         Told.NOT_TO_START,
         who="zoe",
         first=zoe_is("guest"),
-        cells=IN_THE_LOG,
+        cells=IN_THE_LOG | OFFERED,
     ),
     Start(
         "gone",
@@ -192,7 +226,7 @@ ROWS = (
         Told.NOT_TO_START,
         who="zoe",
         first=zoe_has_left,
-        cells=LEFT | IN_THE_LOG,
+        cells=LEFT | IN_THE_LOG | NO_MENU,
     ),
     Start(
         "joined",
@@ -226,6 +260,6 @@ ROWS = (
         Told.TRY_AGAIN,
         who="cat",
         first=slack_goes_down_for_cat,
-        cells=BY_ITSELF,
+        cells=BY_ITSELF | NO_MENU,
     ),
 )

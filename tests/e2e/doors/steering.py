@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flows.run import Door as Recorded
 from tests.e2e.doors import meanwhile
 from tests.e2e.doors.meanwhile import Happens, token_of
-from tests.e2e.doors.told import Cell, Row, Told, at, is_refused, refusals_in
+from tests.e2e.doors.told import Cannot, Cell, Row, Told, at, is_refused, refusals_in
 
 FLOW = {
     "flow": "trip",
@@ -63,15 +63,18 @@ class Cli(Way):
 
 
 class Slack(Way):
-    name, title, recorded = "slack", "Slack: `/approvals pause`, `resume`, `cancel`", Recorded.SLACK
+    name, title, recorded = "slack", "Slack: `/approvals pause`, `resume`, `cancel`; the card's menu", Recorded.SLACK
 
     async def act(self, bot, who, run, verb):
         human = bot.human(who)
         before = len(human.ephemerals())
-        await human.command("/approvals", f"{verb} {bot.run_id(run)}", channel="#general")
+        if verb == "drop":
+            await human.select(bot.card(who, bot.run_id(run)), "more", "Let it go on undecided")
+        else:
+            await human.command("/approvals", f"{verb} {bot.run_id(run)}", channel="#general")
         await bot.app._door.drain()
         if human.modal is not None and human.modal.content.get("submit"):
-            await human.submit()
+            await human.submit({"Reason": "Nobody is there", "-run": bot.run_id(run)} if verb == "drop" else {})
             await bot.app._door.drain()
         told = [message.shown_text() for message in human.ephemerals()[before:]]
         if human.modal is not None:
@@ -91,7 +94,8 @@ class Steer(Row):
     before: Happens | None = None
 
 
-NO_COMMAND = at("slack", Cell(Told.NO_COMMAND, "Dropping takes a reason and some thought: it has no command in Slack."))
+NO_MENU = at("slack", Cannot("The menu is on the card as long as it waits."))
+ON_THE_CARD = at("slack", Cell(Told.NOT_TO_DROP, "Whoever sees the card knows of it."))
 NO_TOKEN = "Tokens play no part here."
 PAUSED, ENDED = meanwhile.ann_pauses, meanwhile.ann_cancels
 NOT_THEIRS = {
@@ -104,19 +108,18 @@ NOT_THEIRS = {
 
 def _rows():
     for verb, done in DONE.items():
-        no_slack = NO_COMMAND if verb == "drop" else {}
-        hidden = at("slack", Cell(Told.NO_RUN)) | no_slack
-        by_slack = no_slack or at("slack", Cell(done, NO_TOKEN))
+        hidden = ON_THE_CARD if verb == "drop" else at("slack", Cell(Told.NO_RUN))
+        by_slack = at("slack", Cell(done, NO_TOKEN))
         common = {"verb": verb, "before": PAUSED if verb == "resume" else None}
         words = {"pause": "pauses it", "resume": "lets it go on", "cancel": "cancels it", "drop": "drops its wait"}[
             verb
         ]
         who = {
-            "requester": ("ann", "the requester", NOT_THEIRS["drop"] if verb == "drop" else done, None, no_slack),
-            "owner": ("dan", "the flow's owner", done, None, no_slack),
-            "admin": ("eve", "an admin", done, token_of("eve", "start", "read", "decide", "admin"), no_slack),
-            "approver": ("bob", "somebody who was asked", NOT_THEIRS[verb], None, no_slack),
-            "viewer": ("fay", "somebody who may only look at it", NOT_THEIRS[verb], None, no_slack),
+            "requester": ("ann", "the requester", NOT_THEIRS["drop"] if verb == "drop" else done, None, {}),
+            "owner": ("dan", "the flow's owner", done, None, {}),
+            "admin": ("eve", "an admin", done, token_of("eve", "start", "read", "decide", "admin"), {}),
+            "approver": ("bob", "somebody who was asked", NOT_THEIRS[verb], None, {}),
+            "viewer": ("fay", "somebody who may only look at it", NOT_THEIRS[verb], None, {}),
             "stranger": ("ida", "a colleague who has nothing to do with it", Told.HIDDEN, None, hidden),
             "admin-unscoped": ("eve", "an admin whose token is not for an admin's rights", Told.HIDDEN, None, by_slack),
             "scope": (
@@ -139,7 +142,7 @@ def _rows():
             Told.ENDED,
             "dan",
             None,
-            no_slack,
+            NO_MENU if verb == "drop" else {},
             verb,
             ENDED,
         )

@@ -28,7 +28,7 @@ class Told(Enum):
     PAUSED = "**paused**", 200, ("is paused", "Paused")
     GOES_ON = "**goes on**", 200, ("is waiting", "It goes on", "Resumed")
     CANCELLED_IT = "**cancelled**", 200, ("is cancelled", "Cancelled")
-    DROPPED_IT = "**dropped**", 200, ("is dropped",)
+    DROPPED_IT = "**dropped**", 200, ("is dropped", "goes on without a decision")
     ABSENT = "not in it", 200, ("Nothing waits for anybody",)
 
     # -- it was not
@@ -60,7 +60,6 @@ class Told(Enum):
     HIDDEN = "there is nothing here", 404, ("There is nothing here, or nothing that you may read",)
     NO_RUN = "there is nothing here", 404, ("There is no such run, or it is not yours to see",)
     NO_WAIT = "there is no such wait", 404, ("There is no such run or wait, or none that who started this run may see",)
-    NO_COMMAND = "there is no such command", 404, ("There is no `/approvals drop`",)
     APPROVED = "decided already, by whom, when", 409, ("This has been decided already: approved by Bob Baker, 2026-",)
     APPROVED_BY_TWO = (
         "decided already, by whom, when",
