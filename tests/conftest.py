@@ -4,13 +4,18 @@ import gc
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 
 from bot import library
 
 _FOLDERS = (Path(tempfile.gettempdir()).resolve(), Path(library.__file__).resolve().parent)
+
+# Typer's runner builds all commands anew for each that is invoked, which takes longer than most of them.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 
 def pytest_collection_finish() -> None:

@@ -37,7 +37,7 @@ class Changes:
         finally:
             self._waiting.discard(future)
 
-    async def until(self, condition: Callable[[], T | None], *, within: float = 5.0, what: str = "") -> T:
+    async def until(self, condition: Callable[[], T | None], *, within: float = 30.0, what: str = "") -> T:
         """The first truthy value of ``condition``, asked now and after each change.
 
         ``within`` is in seconds of the machine's own clock: it bounds a hanging test, and is no rule of Slack's.

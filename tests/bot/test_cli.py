@@ -249,6 +249,7 @@ def test_serve_without_a_key_says_how_to_get_one(tmp_path: Path, monkeypatch: py
     assert result.stderr == "SIGNOFF_SECRET_KEY is missing; `signoff init` writes a fresh one.\n"
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
     env = {
         "PATH": os.environ["PATH"],

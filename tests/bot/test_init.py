@@ -26,6 +26,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_check_and_pytest_pass_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "my flows"
 
@@ -40,6 +41,7 @@ def test_check_and_pytest_pass_at_once(tmp_path: Path) -> None:
     assert "3 passed" in tested.stdout
 
 
+@pytest.mark.slow
 def test_the_test_that_is_written_fails_when_the_flow_is_broken(tmp_path: Path) -> None:
     init(tmp_path)
     flow = tmp_path / "hello.yml"

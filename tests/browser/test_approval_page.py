@@ -415,7 +415,7 @@ PALE = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_everything_can_be_read_by_day_and_by_night(page: Page, ask: Asking, scheme: Any) -> None:
     await page.emulate_media(color_scheme=scheme)
     await page.goto((await ask("form")).link)
@@ -497,7 +497,10 @@ async def scan(context: BrowserContext, link: str) -> list[int]:
     return answers
 
 
-@pytest.mark.parametrize("flow", ["plain", "form", "more", "file", "sizes", "held"])
+@pytest.mark.parametrize(
+    "flow",
+    ["form", *(pytest.param(flow, marks=pytest.mark.slow) for flow in ("plain", "more", "file", "sizes", "held"))],
+)
 async def test_S5_a_scanner_that_runs_scripts_and_presses_every_button_as_the_form_stands_decides_nothing(
     context: BrowserContext, ask: Asking, flow: str
 ) -> None:

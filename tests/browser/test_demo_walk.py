@@ -126,6 +126,7 @@ async def test_W1_the_link_in_a_mail_opens_the_bots_page_and_only_a_choice_made_
     await expect(cats.locator("form")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_W2_a_release_takes_two_people_and_a_click_that_does_not_count_is_answered(page: Page) -> None:
     await start(page, "Then ask for a release", "Release to production")
     await enter(page, "releases")
@@ -149,6 +150,7 @@ async def test_W2_a_release_takes_two_people_and_a_click_that_does_not_count_is_
     await expect(message(page, "goes to production")).to_contain_text("approved by @Bob Baker and @Cat Carter.")
 
 
+@pytest.mark.slow
 async def test_approvals_lists_what_waits_and_takes_the_answer_in_place(page: Page) -> None:
     await start(page, "Then ask for a release", "Release to production")
     await become(page, "cat")

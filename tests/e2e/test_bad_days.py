@@ -382,6 +382,7 @@ def _fill_up(connection) -> None:
     connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
 
 
+@pytest.mark.slow
 async def test_R12_who_comes_after_a_hundred_people_is_told_in_words_that_fit(serve, sandbox):
     crowd = [
         sandbox.add_person(f"p{n}", f"Bartholomew {n} of Kirkcudbrightshire", channels=["general"]) for n in range(100)

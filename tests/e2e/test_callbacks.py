@@ -87,7 +87,9 @@ async def rows(waiting: Waiting) -> list[object]:
     ],
     ids=["json", "form", "text", "nothing"],
 )
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "method", ["POST", pytest.param("PUT", marks=pytest.mark.slow), pytest.param("PATCH", marks=pytest.mark.slow)]
+)
 async def test_P2_what_a_machine_sends_is_resume_downstream(begin, job, kind, given, body, method):
     waiting = await begin(kind)
     headers = {"X-Build": "7", "Authorization": "Bearer hunter2", **given.get("headers", {})}

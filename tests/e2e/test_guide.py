@@ -137,6 +137,7 @@ def test_the_index_lists_every_ready_made_flow_and_where_it_is_shown():
 # -- the demo ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_demo_plays_every_ready_made_flow_and_tells_each_in_one_line():
     done = subprocess.run(
         [sys.executable, "-m", "bot", "demo", "--auto"],

@@ -359,8 +359,18 @@ async def steered(bot, how: str, verb: str, run: int) -> None:
         await bot.human("ann").is_told("Paused" if verb == "pause" else "Resumed")
 
 
-@pytest.mark.parametrize("inside", ["steps", "child"])
-@pytest.mark.parametrize("how", ["api", "cli", "slack"])
+@pytest.mark.parametrize(
+    ("how", "inside"),
+    [
+        ("api", "steps"),
+        ("slack", "child"),
+        # Who comes by the command line comes through the API.
+        *(
+            pytest.param(how, inside, marks=pytest.mark.slow)
+            for how, inside in (("api", "child"), ("slack", "steps"), ("cli", "steps"), ("cli", "child"))
+        ),
+    ],
+)
 async def test_K3_a_run_is_paused_while_its_first_step_works_and_nothing_starts_until_it_is_resumed(
     serve, sandbox, desk, how, inside
 ):

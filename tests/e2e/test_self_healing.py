@@ -358,6 +358,7 @@ async def test_R9_after_slack_was_down_everything_is_compared_at_once(serve, san
 # -- not too much ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_R18_under_429s_a_hundred_decisions_cost_a_handful_of_updates(serve, sandbox):
     await _crowd_decides(serve, sandbox, 100)
 

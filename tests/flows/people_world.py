@@ -39,6 +39,8 @@ from tests.flows.inline_store import Inline, done
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NAMES = ("ann", "bob", "cay", "dan", "eve", "fay")
 TEAM = ("dan", "eve")
+LATE = [f"{name}@example.com" for name in ("bob", "dan", "eve", "fay")]
+"""Who may be asked later."""
 ACTS = 40
 
 
@@ -276,7 +278,7 @@ class World:
     def somebody_decides(self) -> None:
         who, verdict = (
             self.somebody(),
-            self.one_of([Verdict.APPROVE] * 3 + [Verdict.REJECT, Verdict.WITHDRAW, Verdict.WITHDRAW]),
+            self.one_of([Verdict.APPROVE] * 12 + [Verdict.REJECT, *[Verdict.WITHDRAW] * 4]),
         )
         now = self.clock.now()
         belonging = {one: self.memberships(one) for one in self.who.values()}
@@ -354,8 +356,10 @@ class World:
     def somebody_hands_over(self) -> None:
         person, delegate, now = self.somebody(), self.somebody(), self.clock.now()
         if self.chance.random() < 0.5:
-            person = self.one_of(self.book.named or [person])
-            delegate = self.one_of([one.delegate for one in self.book.handed] or [delegate])
+            # Of somebody who is asked, or on from who stands in already; to who does, or may be asked later.
+            standing_in = [one.delegate for one in self.book.handed]
+            person = self.one_of((standing_in if self.chance.random() < 0.4 else []) or self.book.named or [person])
+            delegate = self.one_of([*standing_in, *(self.who[name] for name in ("dan", "eve", "fay"))])
         starts = now + self.one_of([timedelta(0), timedelta(0), HOUR])
         new = Delegation(
             0,
@@ -484,13 +488,13 @@ class World:
 
     def _start(self) -> tuple[int, Book]:
         chance = self.chance
-        named = chance.sample([name for name in NAMES if name != "ann"], chance.randint(1, 3))
+        named = chance.sample([name for name in NAMES if name != "ann"], chance.choice([1, 2, 3, 3, 4]))
         group = chance.random() < 0.4
         steps = [
-            {"after": "2h", "to": [f"{self.one_of(NAMES[1:])}@example.com"], "mode": self.one_of(["add", "replace"])},
-            {"after": "4h", "to": self.one_of(["@team", "fay@example.com"]), "mode": self.one_of(["add", "replace"])},
+            {"after": "40m", "to": self.one_of(["@team", *LATE]), "mode": self.one_of(["add", "add", "replace"])},
+            {"after": "2h", "to": self.one_of(["@team", *LATE]), "mode": self.one_of(["add", "replace"])},
         ][: chance.randint(0, 2)]
-        needed = chance.randint(1, len(named))
+        needed = chance.choice([1, *[len(named)] * 3])
         wait = Approval(
             approvers=tuple(f"{name}@example.com" for name in named) + (("@team",) if group else ()),
             quorum=needed,

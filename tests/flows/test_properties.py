@@ -1041,7 +1041,7 @@ def _profile(examples: int, *, the_same_each_time: bool) -> settings:
 
 
 def test_the_laws_hold_whatever_happens():
-    run_state_machine_as_test(Laws, settings=_profile(60, the_same_each_time=True))
+    run_state_machine_as_test(Laws, settings=_profile(30, the_same_each_time=True))
 
 
 @pytest.mark.slow

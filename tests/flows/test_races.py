@@ -84,7 +84,13 @@ async def test_R3_the_same_click_twice_at_once_is_one_decision():
         assert run.suspension().approvals == 1
 
 
-@pytest.mark.parametrize("says", ["go", "{{ approvers | join(', ') }}"], ids=["", "and a later step reads them"])
+@pytest.mark.parametrize(
+    "says",
+    [
+        pytest.param("go", id=""),
+        pytest.param("{{ approvers | join(', ') }}", id="and a later step reads them", marks=pytest.mark.slow),
+    ],
+)
 async def test_R18_a_thousand_decisions_on_one_suspension_are_counted_exactly(says):
     people = crowd(1000)
     flow = gate(1000, says, via=({"slack": "#all"},))

@@ -64,6 +64,7 @@ async def test_S8_a_list_shortens_what_is_long_and_one_approval_gives_the_whole(
     assert (whole["shortened"], len(whole["ask"]), len(whole["show"]["Many"][3])) == (False, 20_000, 20_000)
 
 
+@pytest.mark.slow
 async def test_S8_a_page_of_large_approvals_ends_early_and_the_next_one_goes_on(serve):
     options = ", ".join(f'{{value: "v{i}", label: "{"x" * 60}"}}' for i in range(90))
     fields = ", ".join(f"{{name: f{i}, type: select, options: [{options}], required: false}}" for i in range(20))
