@@ -17,7 +17,7 @@ test: $(VENV)/.dev lint ## Static checks and the fast tests (under two minutes)
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.dev ## The slow tests: crash points, long properties, floods
-	$(BIN)/python -m pytest -q -m slow -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## Format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -27,6 +27,7 @@ from flows.store import reads
 from flows.store.sqlite import SqliteStore
 from flows.testing.clock import MONDAY, FakeClock, span
 from flows.testing.crowd import Crowd
+from flows.testing.database import new_database
 from flows.testing.recording import (
     Call,
     Mailed,
@@ -398,7 +399,7 @@ class FlowTest:
     # -- inside -------------------------------------------------------------------------------------------------
 
     async def _open(self, database: Path) -> None:
-        self.store = await SqliteStore.open(database, clock=self.clock, public_url=self._public_url)
+        self.store = await SqliteStore.open(new_database(database), clock=self.clock, public_url=self._public_url)
         try:
             await self.crowd.register(self.store)
             self.engine = Engine(self.store, self.crowd, self.vault, self.clock)

@@ -29,6 +29,7 @@ from flows.ledger import broken_at
 from flows.people import Person
 from flows.testing import FakeClock
 from flows.testing.clock import span
+from flows.testing.database import new_database
 from flows.views import RunView, SuspensionView
 from integrations.sandbox import SENDER, Human, Page, Sandbox, Visitor
 from integrations.sandbox.message import Message
@@ -69,6 +70,7 @@ class Bot:
         port = _free_port()
         self.url = f"http://127.0.0.1:{port}"
         (folder / "flows").mkdir(exist_ok=True)
+        new_database(folder / "signoff.db")
         self.settings = Settings(
             **{
                 "database": f"sqlite:///{folder / 'signoff.db'}",

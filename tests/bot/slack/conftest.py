@@ -38,6 +38,7 @@ from flows.runner import Runner
 from flows.sessions import Sessions
 from flows.store.sqlite import SqliteStore
 from flows.testing.clock import FakeClock
+from flows.testing.database import new_database
 from flows.testing.recording import RecordingPerformer, TestAddresses
 from flows.vault import Vault
 from flows.views import SuspensionView
@@ -82,7 +83,7 @@ class Bot:
 
     async def start(self) -> None:
         sandbox, clock = self.sandbox, self.clock
-        self.store = await SqliteStore.open(self._database, clock=clock, public_url=PUBLIC_URL)
+        self.store = await SqliteStore.open(new_database(self._database), clock=clock, public_url=PUBLIC_URL)
         self.client = SlackClient(self.token, base_url=sandbox.slack_url, timeout=5, pacer=Pacer(clock))
         self.directory = directory = SlackDirectory(
             self.client, team_id=sandbox.workspace.id, now=clock.now, monotonic=clock.monotonic

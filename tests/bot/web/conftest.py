@@ -25,6 +25,7 @@ from flows.links import Keyring
 from flows.people import Person
 from flows.store.sqlite import SqliteStore
 from flows.testing.clock import FakeClock
+from flows.testing.database import new_database
 from flows.vault import Vault
 from flows.views import SuspensionView
 
@@ -255,7 +256,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     clock = FakeClock()
     port = unused_port()
     public_url = f"http://127.0.0.1:{port}"
-    path = tmp_path / "signoff.db"
+    path = new_database(tmp_path / "signoff.db")
     store = await SqliteStore.open(path, clock=clock, public_url=public_url)
     try:
         world = World(store, path, clock, public_url)

@@ -763,7 +763,7 @@ async def test_S9_the_cookie_is_for_this_page_only_and_the_headers_lock_it_down(
 
 
 async def test_S6_what_people_write_stays_text(world):
-    evil = "<script>alert(1)</script> {{ 7 * 7 }} \"'><img src=x onerror=alert(1)>"
+    evil = "<script>alert(1)</script> {{ 7919 * 7907 }} \"'><img src=x onerror=alert(1)>"
     run = await world.start("early", {"version": evil})
     here = await link(world, run)
     await world.send(here, verdict="approve", comment=evil)
@@ -772,7 +772,7 @@ async def test_S6_what_people_write_stays_text(world):
 
     assert page.text.count(evil) == 2
     assert {"script", "img"}.isdisjoint(page.tags)
-    assert "49" not in page.text
+    assert "62615533" not in page.text
 
 
 async def test_P3_a_link_that_a_mail_gateway_has_rewritten_still_opens_and_decides(world):

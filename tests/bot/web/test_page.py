@@ -469,7 +469,7 @@ async def test_S5_a_post_without_the_pages_form_decides_nothing(world):
 
 
 async def test_S6_what_people_write_stays_text(world):
-    evil = "<script>alert(1)</script> {{ 7 * 7 }} {% raw %} <!channel> \"'><img src=x onerror=alert(1)>"
+    evil = "<script>alert(1)</script> {{ 7919 * 7907 }} {% raw %} <!channel> \"'><img src=x onerror=alert(1)>"
     run = await world.start("release", {"version": evil})
     await world.send(await world.link(run, "bob"), verdict="approve", comment=evil)
 
@@ -477,7 +477,7 @@ async def test_S6_what_people_write_stays_text(world):
 
     assert page.text.count(evil) == 3
     assert {"script", "img"}.isdisjoint(page.tags)
-    assert "49" not in page.text
+    assert "62615533" not in page.text
 
 
 async def test_S6_what_was_typed_stays_text_where_it_is_shown_again(world):
