@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+# Where an image turns bytecode off, each of the tests' many processes would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-slow lint format lock bench clean help
 
 help: ## Show this list
@@ -14,7 +17,7 @@ demo: $(VENV)/.run ## Run bot and sandbox; open the page and approve something (
 	@$(BIN)/python -m bot demo $(ARGS)
 
 test: $(VENV)/.dev lint ## Static checks and the fast tests (under two minutes)
-	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: $(VENV)/.dev ## The slow tests: crash points, long properties, floods
 	$(BIN)/python -m pytest -q -m slow -n 2 --dist worksteal $(ARGS)
