@@ -115,17 +115,17 @@ class Human:
 
     # -- waiting to see (raise NeverHappened after ``within`` seconds)
 
-    async def sees(self, containing: str, *, within: float = 5.0) -> Message:
+    async def sees(self, containing: str, *, within: float = 30.0) -> Message:
         """Wait for a message that shows this text; the newest of them."""
         what = f"{self.name} sees {containing!r}"
         return await self._changes.until(lambda: self.message(containing), within=within, what=what)
 
-    async def is_told(self, containing: str, *, within: float = 5.0) -> Message:
+    async def is_told(self, containing: str, *, within: float = 30.0) -> Message:
         """Wait for an ephemeral message that shows this text; the newest of them."""
         what = f"{self.name} is told {containing!r}"
         return await self._changes.until(lambda: _newest(self._whispers(), containing), within=within, what=what)
 
-    async def gets_modal(self, containing: str = "", *, within: float = 5.0) -> View:
+    async def gets_modal(self, containing: str = "", *, within: float = 30.0) -> View:
         """Wait until the modal on top shows this text."""
 
         def found() -> View | None:
@@ -133,7 +133,7 @@ class Human:
 
         return await self._changes.until(found, within=within, what=f"{self.name} gets a modal with {containing!r}")
 
-    async def gets_home(self, containing: str = "", *, within: float = 5.0) -> View:
+    async def gets_home(self, containing: str = "", *, within: float = 30.0) -> View:
         """Wait until the home tab shows this text."""
 
         def found() -> View | None:
@@ -141,7 +141,7 @@ class Human:
 
         return await self._changes.until(found, within=within, what=f"{self.name} gets a home tab with {containing!r}")
 
-    async def gets_mail(self, containing: str = "", *, within: float = 5.0) -> Mail:
+    async def gets_mail(self, containing: str = "", *, within: float = 30.0) -> Mail:
         """Wait for a mail whose subject or plain part has this text; the newest of them."""
 
         def found() -> Mail | None:

@@ -335,7 +335,7 @@ class Sandbox(Administration):
             home.installed = True
         return value
 
-    async def until(self, condition: Callable[[], T | None], *, within: float = 5.0, what: str = "") -> T:
+    async def until(self, condition: Callable[[], T | None], *, within: float = 30.0, what: str = "") -> T:
         """The first truthy value of ``condition``, asked now and whenever something here changes."""
         return await self.changes.until(condition, within=within, what=what)
 
