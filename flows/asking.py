@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from flows import calendars, opening, quorum, wording
 from flows.definition import Approval, Hold, Wait
-from flows.delegation import Delegation, apart_from, delegates
+from flows.delegation import Delegation, delegates, for_wait
 from flows.effects import FireTimer, Note, ResolvePeople, SyncCards, Tell, Withdraw
 from flows.errors import InvalidForm, NotAllowed, NotAnApprover, NotWaiting, SelfApproval, TooSoon
 from flows.events import (
@@ -87,13 +87,13 @@ def timers(draft: Draft, wait: Wait, suspension: Suspension) -> None:
 def standing_in(draft: Draft, wait: Approval | Hold) -> tuple[Delegation, ...]:
     """The delegations by which somebody may answer this wait for somebody else."""
     found = draft.slice.delegations
-    return apart_from(found, draft.run.requester) if isinstance(wait, Approval) and not wait.self_approval else found
+    return for_wait(found, wait, requester=draft.run.requester) if found else ()
 
 
 def with_stand_ins(draft: Draft, wait: Approval | Hold, people: Iterable[PersonId]) -> tuple[PersonId, ...]:
     """These people, and whoever stands in for one of them: they are told too."""
     people = tuple(people)
-    in_force = standing_in(draft, wait) if wait.delegation == "allow" else ()
+    in_force = standing_in(draft, wait)
     more = [one for person in people for one in delegates(in_force, person)] if in_force else []
     counts = isinstance(wait, Hold) or wait.self_approval
     return tuple(dict.fromkeys([*people, *(one for one in more if counts or one != draft.run.requester)]))
@@ -186,18 +186,20 @@ def _escalate(draft: Draft, wait: Approval | Hold, suspension: Suspension) -> No
     if clocks.stopped_at is not None or clocks.settles_at is not None:
         return  # set anew when they run again; or the answers are there
     step, later = wait.escalate[clocks.escalated], clocks.later[clocks.escalated]
+    named = later.approvers.people
+    asked = [one for one in later.asked if one in named or one not in clocks.relieved]
     if draft.now < later.at:
         _again(draft, suspension, Timer.ESCALATE, later.at, None)
         return
     standing = draft.standing_of(suspension.n)
     # Nobody is relieved where those who would be left could never be enough.
-    replaces = step.mode == "replace" and len({*standing, *later.asked}) >= suspension.needed
+    replaces = step.mode == "replace" and len({*standing, *asked}) >= suspension.needed
     after = quorum.escalated(suspension, later.approvers, standing, replaces=replaces)
     after = after.but(clocks=clocks.but(escalated=clocks.escalated + 1))
     draft.suspensions[suspension.n] = after
     draft.unseat(suspension, after)
-    draft.facts.append(Escalated(after.n, later.approvers.people, later.approvers.groups, replaces))
-    told = with_stand_ins(draft, wait, (one for one in later.asked if one not in standing))
+    draft.facts.append(Escalated(after.n, named, later.approvers.groups, replaces))
+    told = with_stand_ins(draft, wait, (one for one in asked if one not in standing))
     draft.effects.extend(opening.to_people(draft.plan.at(after.path), wait, after, told, draft.slice.people))
     _tell(draft, after, Note.ESCALATED, draft.run.requester, after.clocks.escalated)
     draft.effects.append(SyncCards(after.n))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from flows.definition import Approval, Wait
 from flows.people import PersonId
 
 
@@ -56,10 +57,17 @@ def delegates(delegations: Iterable[Delegation], person: PersonId) -> tuple[Pers
     return _reached(person, {(one.person, one.delegate) for one in delegations})
 
 
-def apart_from(delegations: Iterable[Delegation], requester: PersonId) -> tuple[Delegation, ...]:
-    """Those in which the requester has no hand: who may not approve their own request does not choose who does either,
-    by handing on what was handed to them, or as an admin what is somebody else's."""
-    return tuple(one for one in delegations if requester not in (one.person, one.delegate, one.made_by))
+def for_wait(delegations: Iterable[Delegation], wait: Wait, *, requester: PersonId) -> tuple[Delegation, ...]:
+    """Those by which somebody may answer this wait for somebody else: none where its flow refuses that.
+
+    Who may not approve their own request does not choose who does either, by handing on what was handed to them, or as
+    an admin what is somebody else's: so none in which the requester has a hand.
+    """
+    if wait.delegation == "refuse":
+        return ()
+    if isinstance(wait, Approval) and not wait.self_approval:
+        return tuple(one for one in delegations if requester not in (one.person, one.delegate, one.made_by))
+    return tuple(delegations)
 
 
 def check_no_circle(new: Delegation, others: Iterable[Delegation]) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from flows import views
 from flows.clock import Clock
 from flows.definition import Approval, Callback, Flow, Hold
-from flows.delegation import Circle, Delegation, apart_from, principals
+from flows.delegation import Circle, Delegation, for_wait, principals
 from flows.effects import PerformAction
 from flows.errors import (
     FlowError,
@@ -579,9 +579,7 @@ class Engine:
         try:
             await self._check_seat(view, wait, person, admin=as_admin and self._directory.is_admin(person))
         except NotAnApprover:
-            if wait.delegation == "refuse":
-                raise
-            for principal in await self._principals(view.run, wait, person):
+            for principal in await self._principals(view, person):
                 with suppress(NotAnApprover, SelfApproval):
                     return await self._check_seat(view, wait, principal, admin=False)
             raise
@@ -695,18 +693,16 @@ class Engine:
     async def _stands_in(self, view: SuspensionView, person: PersonId, principal: PersonId) -> bool:
         """Whether the person may answer this for the other one."""
         wait = view.wait
-        if not isinstance(wait, Approval | Hold) or wait.delegation == "refuse":
-            return False
         own = person == view.run.requester and isinstance(wait, Approval) and not wait.self_approval
-        return not own and principal in await self._principals(view.run, wait, person)
+        return not own and principal in await self._principals(view, person)
 
-    async def _principals(self, run: Run, wait: Approval | Hold | None, person: PersonId) -> tuple[PersonId, ...]:
-        """For whom the person may answer now, in this run: this wait of it, or any."""
-        now = self._clock.now()
-        found = [one for one in await self._store.read(delegations.in_force) if one.holds(run.flow, now)]
-        if isinstance(wait, Approval) and not wait.self_approval:
-            found = list(apart_from(found, run.requester))
-        return principals(found, person) if found else ()
+    async def _principals(self, view: SuspensionView, person: PersonId) -> tuple[PersonId, ...]:
+        """For whom the person may answer this now."""
+        wait, now = view.wait, self._clock.now()
+        found = [one for one in await self._store.read(delegations.in_force) if one.holds(view.run.flow, now)]
+        if not found or not isinstance(wait, Approval | Hold):
+            return ()
+        return principals(for_wait(found, wait, requester=view.run.requester), person)
 
     async def waiting_around(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """What waits for this person, as ``waiting_for`` has it, or was requested by them; the nearest deadline first."""
@@ -871,15 +867,23 @@ class Engine:
             memberships = await self._directory.memberships(reader, groups)
             if views.may_read(view, reader, admin=admin, groups=memberships.groups):
                 return True
-        for principal in await self._principals(view.run, None, reader):
-            if views.may_read(view, principal, admin=False):
-                return True
-            belongs = (await self._directory.memberships(principal, groups)).groups if groups else frozenset()
-            if belongs and views.may_read(view, principal, admin=False, groups=belongs):
-                return True
+        if await self._may_read_for_others(view, reader):
+            return True
         flow = view.plan.flow
         named = (*flow.viewers, *((flow.owner,) if flow.owner is not None else ()))
         return bool(named) and await self._is_among(reader, named)
+
+    async def _may_read_for_others(self, view: RunView | SuspensionView, reader: PersonId) -> bool:
+        """Whether the reader may answer some of this for somebody else."""
+        if not await self._store.read(delegations.in_force):
+            return False
+        for one in (view,) if isinstance(view, SuspensionView) else view.suspensions:
+            groups = views.groups_of(one)
+            for principal in await self._principals(one, reader):
+                belongs = (await self._directory.memberships(principal, groups)).groups if groups else frozenset()
+                if views.may_read(one, principal, admin=False, groups=belongs):
+                    return True
+        return False
 
     async def _roster(self, plan: Plan, inputs: Mapping[str, Json], requester: PersonId | None) -> Roster | None:
         """Who stands behind the approvers that the inputs alone name: so that the impossible is refused at once."""

@@ -273,8 +273,6 @@ def check_is_asked(
     try:
         check_may_decide(wait, suspension, person, requester=requester, memberships=memberships, admin=False)
     except NotAnApprover:
-        if wait.delegation == "refuse":
-            raise
         for principal in principals:
             theirs = belonging.get(principal)
             try:
@@ -314,7 +312,7 @@ def seat_of(
     try:
         check(person, memberships, admin=admin)
     except NotAnApprover:
-        if wait.delegation == "refuse" or person in standing:
+        if person in standing:
             raise
         for principal in principals:
             if acted not in (None, principal):
@@ -539,9 +537,9 @@ def reassigned(suspension: Suspension, person: PersonId, to: PersonId) -> Suspen
         return to if who == person else who
 
     approvers, clocks = suspension.approvers, suspension.clocks
-    if groups_asked(suspension):
-        relieved = dict.fromkeys([*(who for who in clocks.relieved if who != to), person])
-        suspension = suspension.but(clocks=clocks.but(relieved=tuple(relieved)))
+    # Kept though no group may be asked now: a group that they belong to may be asked later.
+    relieved = dict.fromkeys([*(who for who in clocks.relieved if who != to), person])
+    suspension = suspension.but(clocks=clocks.but(relieved=tuple(relieved)))
     if person not in approvers.people:
         return suspension.but(approvers=Approvers((*approvers.people, to), approvers.groups, approvers.gaps))
     people = tuple(map(one, approvers.people))

@@ -31,7 +31,7 @@ from bot.slack.views.answer import Answer
 from bot.slack.views.card import Shown
 from bot.workspaces import Workspaces
 from flows.engine import Engine
-from flows.errors import ActionError, FlowError, TryAgain
+from flows.errors import ActionError, FlowError, Refused
 from flows.people import Person
 from flows.ports import Json
 from flows.run import Kind, Verdict
@@ -140,8 +140,8 @@ class Threads:
         try:
             person = await self._people.by_slack(found.who.team, found.who.user)
             said = await self._said(view, person, found)
-        except TryAgain as refusal:
-            # Who merely talks need not know that Slack does not say who they are.
+        except Refused as refusal:
+            # Who merely talks need not know that Slack does not say who they are, or that their account is deactivated.
             said = reply.told(answers.refused(refusal)) if verdict_of(found.text) is not None else None
         if said is not None:
             await self._tell(found, said)

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from flows import quorum
 from flows.definition import Approval, Wait
-from flows.delegation import Delegation, apart_from, delegates, principals
+from flows.delegation import Delegation, delegates, for_wait, principals
 from flows.instants import from_ms, to_ms
 from flows.people import PersonId
 from flows.plan import wait_of
@@ -192,13 +192,12 @@ def _whose(
     if asked(person):
         return person if may(person) else None
     in_force = [each for each in delegations if each.holds(one.flow, now)]
-    others = apart_from(in_force, one.requester)
-    if len(others) < len(in_force) and not _allows_own(_wait(connection, kept, key)):
-        in_force = list(others)
-    for who in principals(in_force, person):
+    wait = _wait(connection, kept, key) if principals(in_force, person) else None
+    if not isinstance(wait, Wait):
+        return None
+    for who in principals(for_wait(in_force, wait, requester=one.requester), person):
         if asked(who) and who not in one.decided and may(who) and may(person):
-            wait = _wait(connection, kept, key)
-            return who if isinstance(wait, Wait) and wait.delegation == "allow" else None
+            return who
     return None
 
 

@@ -10,8 +10,8 @@ from datetime import datetime
 
 from flows import opening
 from flows.context import Brief, context
-from flows.definition import Approval
-from flows.delegation import Delegation, apart_from, delegates, principals
+from flows.definition import Wait
+from flows.delegation import Delegation, delegates, for_wait, principals
 from flows.effects import Leased, PerformAction
 from flows.ids import Ids
 from flows.instants import from_ms
@@ -406,8 +406,7 @@ def _standing_in(
         return ()
     found = [one for one in delegations.in_force(connection, kept) if one.holds(run.flow, now)]
     wait = wait_of(plan.at(suspension.path), suspension)
-    if isinstance(wait, Approval) and not wait.self_approval:
-        found = list(apart_from(found, run.requester))
+    found = list(for_wait(found, wait, requester=run.requester)) if isinstance(wait, Wait) else []
     if not found:
         return ()
     named = {*suspension.approvers.people, *(suspension.terms.veto if suspension.terms else ())}

@@ -399,13 +399,12 @@ def load_people(connection: Connection, kept: Kept, ids: Iterable[PersonId]) -> 
         if person is None:
             missing.append(one)
         else:
-            found[one] = found[person.id] = person
+            found[one] = person
     if missing:
         read = _read_people(connection, missing)
         kept.keep(read)
         found |= read
-        found |= {person.id: person for person in read.values()}
-    return found
+    return found | {person.id: person for person in found.values()}
 
 
 def _read_people(connection: Connection, ids: list[PersonId]) -> dict[PersonId, Person]:

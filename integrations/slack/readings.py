@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
+from flows.errors import ActionError
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -89,7 +91,7 @@ class Readings(Generic[K, V]):
         spare = self._allowance is None or self._allowance.left
         try:
             return await self.get(key, fresh=spare or key in self._under_way)
-        except Exception:
+        except ActionError:
             kept = self.kept(key)
             if kept is None:
                 raise

@@ -12,6 +12,7 @@ import pytest
 
 from bot.app import App
 from flows.errors import ConfigError
+from integrations.sandbox.faults import DropAfter, DropBefore, HttpStatus
 from integrations.sandbox.google_accounts import COMPOSE, SEND
 
 GATE = """
@@ -38,20 +39,27 @@ def cards(bot, name="eve") -> list:
     return [message for message in bot.human(name).messages("#general") if "Ship it?" in message.shown_text()]
 
 
-@pytest.mark.parametrize("fault", ["rate_limited", "status", "drop_before", "drop_after", "status-after"])
-async def test_R9_after_a_post_that_failed_there_is_one_card_and_it_shows_the_truth(serve, sandbox, fault):
-    match fault:
-        case "rate_limited":
-            sandbox.faults.rate_limited("chat.postMessage", retry_after=30, times=1)
-        case "status":
-            sandbox.faults.status("chat.postMessage", 500, times=1)
-        case "drop_before":
-            sandbox.faults.drop_before("chat.postMessage", times=1)
-        case "drop_after":
-            sandbox.faults.drop_after("chat.postMessage", times=1)
-        case "status-after":
-            sandbox.faults.drop_after("chat.postMessage", times=1)
-            sandbox.faults.status("conversations.history", 500, times=1)
+def into_general(arguments) -> bool:
+    return arguments["channel"] == "#general"
+
+
+@pytest.mark.parametrize(
+    ("fault", "history_fails"),
+    [
+        (HttpStatus(429, retry_after=30), False),
+        (HttpStatus(500), False),
+        (DropBefore(), False),
+        (DropAfter(), False),
+        (DropAfter(), True),
+    ],
+    ids=["rate_limited", "status", "drop_before", "drop_after", "status-after"],
+)
+async def test_R9_after_a_post_that_failed_there_is_one_card_and_it_shows_the_truth(
+    serve, sandbox, fault, history_fails
+):
+    sandbox.faults.add("chat.postMessage", fault, times=1, when=into_general)
+    if history_fails:
+        sandbox.faults.status("conversations.history", 500, times=1)
     bot = await serve(gate=GATE)
     run = await bot.start("gate")
     before = len(cards(bot))
@@ -62,8 +70,8 @@ async def test_R9_after_a_post_that_failed_there_is_one_card_and_it_shows_the_tr
     await bot.time_passes("1m", steps=12)
 
     (card,) = cards(bot)
-    assert before == (1 if "after" in fault else 0)
-    assert early == (1 if fault == "rate_limited" else early)
+    assert before == (1 if isinstance(fault, DropAfter) else 0)
+    assert early == (1 if fault == HttpStatus(429, retry_after=30) else early)
     assert "1 of 2 approvals" in card.shown_text()
     assert f"<@{bot.human('cat').id}> approved" in card.shown_text()
     await bot.human("bob").click(card, "Approve")

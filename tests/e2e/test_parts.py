@@ -378,9 +378,9 @@ async def test_K3_a_run_is_paused_while_its_first_step_works_and_nothing_starts_
   - {ask_the_desk(sandbox, "first")}
   - {ask_the_desk(sandbox, "second")}
 """
-    around = "flow: work\nsteps: [{id: sub, flow: inner}]" if inside == "child" else f"flow: work\nsteps:{steps}"
-    bot = await serve(work=around, inner=f"flow: inner\nsteps:{steps}")
-    reply = await bot.api("ann", "POST", "flows/work/runs", {"inputs": {}})
+    around = "flow: outer\nsteps: [{id: sub, flow: inner}]" if inside == "child" else f"flow: outer\nsteps:{steps}"
+    bot = await serve(outer=around, inner=f"flow: inner\nsteps:{steps}")
+    reply = await bot.api("ann", "POST", "flows/outer/runs", {"inputs": {}})
     run = bot.app.engine.ids.parse_run(reply.body["id"])
     await sandbox.until(lambda: desk.asked == ["first"])
 

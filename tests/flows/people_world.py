@@ -197,7 +197,8 @@ class Book:
                 not quiet and self.escalated < len(self.later) and now >= self.later[self.escalated][0]
             ):
                 _, people, group, replaces = self.later[self.escalated]
-                left = {*self.votes, *people, *(self.members if group else ())} - {self.requester}
+                members = self.members - self.relieved if group else ()
+                left = {*self.votes, *people, *members} - {self.requester}
                 replaces = replaces and len(left) >= self.needed
                 kept = [one for one in self.named if one in self.votes] if replaces else self.named
                 self.named = list(dict.fromkeys([*kept, *people]))

@@ -8,7 +8,16 @@ from datetime import timedelta
 import pytest
 
 from flows.definition import Approval, Flow, Hold, Step
-from flows.errors import DecidedByYou, InvalidForm, NotAllowed, NotAnApprover, SelfApproval, UnknownFlow
+from flows.errors import (
+    DecidedByYou,
+    InvalidForm,
+    NotAllowed,
+    NotAnApprover,
+    SelfApproval,
+    UnknownFlow,
+    UnknownRun,
+    UnknownSuspension,
+)
 from flows.testing import FlowTest
 
 ANN, BOB, CAY, DAN, EVE = (f"{name}@example.com" for name in ("ann", "bob", "cay", "dan", "eve"))
@@ -167,9 +176,17 @@ async def test_a_flow_may_refuse_it_and_a_hold_may_be_resumed_by_it():
     async with kit(refuses, hold) as t:
         await t.delegate(BOB, DAN, until="7d")
         run, held = await t.start("ask", by=ANN), await t.start("hold", by=ANN)
+        dan = (await t.crowd.meet(t.store, DAN)).id
         with pytest.raises(NotAnApprover):
             await t.approve(run, by=DAN)
+        with pytest.raises(UnknownSuspension):
+            await t.engine.suspension(run.number, 1, dan)
+        with pytest.raises(UnknownRun):
+            await t.engine.run(run.number, dan)
+        seen = await t.engine.suspension(held.number, 1, dan)
         await t.resume(held, by=DAN)
+
+        assert seen.open
 
         assert (run.status, held.outcome) == ("waiting", "succeeded")
 

@@ -150,8 +150,8 @@ BUGS = [
     Bug(
         "who took over is not told",
         SLICES,
-        "        found |= {person.id: person for person in read.values()}\n",
-        "",
+        "    return found | {person.id: person for person in found.values()}\n",
+        "    return found\n",
         PEOPLE,
     ),
     Bug(

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from flows.definition import Approval, Callback, Flow, Hold, Step, word_of
-from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, key
+from flows.effects import FireTimer, Lane, Leased, PerformAction, ResolvePeople, SendMail, Tell, key
 from flows.errors import (
     ChangedSinceShown,
     Closed,
@@ -68,7 +68,7 @@ class Watched:
     cause: Outcome | None = None
     """What ended the run from outside."""
     ended: Rows | None = None
-    effects: dict[int, str] = field(default_factory=dict)
+    effects: dict[int, tuple[str, PersonId | None]] = field(default_factory=dict)
     paused: bool = False
     """Whether it was, when it was looked at last; and which steps there were, and which of them were held."""
     there: set[str] = field(default_factory=set)
@@ -551,7 +551,8 @@ class Laws:
         texts = [key(one, self.store.ids.run(run)) for one in effects]
         assert len(set(texts)) == len(texts), "two effects have one key"
         for leased, text in zip(effects, texts, strict=True):
-            assert watched.effects.setdefault(leased.id, text) == text
+            who = leased.effect.person if isinstance(leased.effect, SendMail | Tell) else None
+            assert watched.effects.setdefault(leased.id, (text, who)) == (text, who), "its key is another one"
         if opinion.run.ending is not None:
             assert {one.lane for one in effects} <= {Lane.MESSAGES}, "something is to be done after the end"
 

@@ -692,8 +692,11 @@ class World(Laws):
         self.people = {who: kept if at == gone else at for who, at in self.people.items()}
         self.former = {old: kept if new == gone else new for old, new in self.former.items()} | {gone: kept}
         for run, watched in self.runs.items():
-            # A mail's key names its person, who is another one from now on.
-            watched.effects = {id_: text for id_, text in watched.effects.items() if "/mail-" not in text}
+            # What is for one person has them in its key, and they are another one from now on.
+            watched.effects = {
+                id_: (text.removesuffix(f"-{gone}") + f"-{kept}", kept) if who == gone else (text, who)
+                for id_, (text, who) in watched.effects.items()
+            }
             if watched.ended is not None:
                 continue
             watched.requester = self.one(watched.requester)

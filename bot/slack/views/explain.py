@@ -112,13 +112,12 @@ def _seats_of(view: SuspensionView, person: PersonId, belongs: frozenset[str], g
         yield f"You belong to {named}, whose members are asked to {verb}."
     if person in veto or not belongs.isdisjoint(group for group in veto if isinstance(group, str)):
         yield "You may veto this: your rejection alone ends it."
-    if not (isinstance(wait, Wait) and wait.delegation == "refuse"):
-        asked = (*suspension.approvers.people, *veto)
-        for principal in principals(view.delegations, person):
-            ends = next((one.ends for one in view.delegations if one.person == principal), None)
-            if principal in asked or suspension.approvers.groups:
-                until = f" until {words.moment(ends)}" if ends is not None else ""
-                yield f"You stand in for {words.who(view.person(principal))}{until}."
+    asked = (*suspension.approvers.people, *veto)
+    for principal in principals(view.delegations, person):
+        ends = next((one.ends for one in view.delegations if one.person == principal), None)
+        if principal in asked or suspension.approvers.groups:
+            until = f" until {words.moment(ends)}" if ends is not None else ""
+            yield f"You stand in for {words.who(view.person(principal))}{until}."
 
 
 # -- why it waits, and who can help -----------------------------------------------------------------------------
