@@ -122,13 +122,15 @@ class Faults:
         """
         self._arranged.append(_Arranged(pattern, fault, times, team, when))
 
-    def status(self, pattern: str, status: int, *, times: int | None = None) -> None:
+    def status(self, pattern: str, status: int, *, times: int | None = None, when: When | None = None) -> None:
         """HTTP ``status`` (500, 503) and no effect."""
-        self.add(pattern, HttpStatus(status), times=times)
+        self.add(pattern, HttpStatus(status), times=times, when=when)
 
-    def rate_limited(self, pattern: str, *, retry_after: int, times: int | None = None) -> None:
+    def rate_limited(
+        self, pattern: str, *, retry_after: int, times: int | None = None, when: When | None = None
+    ) -> None:
         """429 with ``Retry-After`` in seconds, and no effect."""
-        self.add(pattern, HttpStatus(429, retry_after), times=times)
+        self.add(pattern, HttpStatus(429, retry_after), times=times, when=when)
 
     def error(
         self,
@@ -169,13 +171,13 @@ class Faults:
         for pattern in SLACK:
             self.clear(pattern)
 
-    def drop_before(self, pattern: str, *, times: int | None = None) -> None:
+    def drop_before(self, pattern: str, *, times: int | None = None, when: When | None = None) -> None:
         """Close the connection before accepting."""
-        self.add(pattern, DropBefore(), times=times)
+        self.add(pattern, DropBefore(), times=times, when=when)
 
-    def drop_after(self, pattern: str, *, times: int | None = None) -> None:
+    def drop_after(self, pattern: str, *, times: int | None = None, when: When | None = None) -> None:
         """Accept, then close the connection without an answer."""
-        self.add(pattern, DropAfter(), times=times)
+        self.add(pattern, DropAfter(), times=times, when=when)
 
     def slow(
         self,
@@ -185,9 +187,10 @@ class Faults:
         until: asyncio.Event | None = None,
         after: bool = False,
         times: int | None = None,
+        when: When | None = None,
     ) -> None:
         """Wait for ``duration`` by the clock or for ``until``; with ``after``, between the effect and the answer."""
-        self.add(pattern, Slow(duration, until, after), times=times)
+        self.add(pattern, Slow(duration, until, after), times=times, when=when)
 
     def twice(self, pattern: str, *, times: int | None = None) -> None:
         """Deliver an interaction, command or event to the bot two times."""

@@ -557,10 +557,12 @@ def test_the_command_tells_people_a_table_and_programs_json_and_exits_1_where_so
 
     assert (people.exit_code, programs.exit_code, unreadable.exit_code) == (1, 1, 1)
     rows = [line.split("\t") for line in people.stdout.splitlines()]
+    rows = [row for row in rows if row[1] != "disk"]  # it fills while this is asked
     assert {"ok", "warn", "fail"} == {row[0] for row in rows}
     assert ["fail", "public address"] in [row[:2] for row in rows]
     assert "1 thing fails" in people.stderr
     told = json.loads(programs.stdout)
     assert told["healthy"] is False
-    assert [[one["state"], one["check"], one["said"], one["todo"] or ""] for one in told["findings"]] == rows
+    told_of = [one for one in told["findings"] if one["check"] != "disk"]
+    assert [[one["state"], one["check"], one["said"], one["todo"] or ""] for one in told_of] == rows
     assert json.loads(unreadable.stdout)["findings"][0]["said"] == "SIGNOFF_PORT must be a number from 1 to 65535."

@@ -159,6 +159,7 @@ def send(page: Page) -> Locator:
 # -- without eyes, mouse or script
 
 
+@pytest.mark.slow
 async def test_every_input_has_a_name_and_the_page_an_outline(page: Page, ask: Asking) -> None:
     await page.goto((await ask("form")).link)
 
@@ -195,6 +196,7 @@ async def test_K8_each_error_is_tied_to_its_input_and_what_was_typed_stays(page:
     assert await asked.state() == ("waiting", [])
 
 
+@pytest.mark.slow
 async def test_K10_what_is_asked_only_sometimes_and_what_is_wrong_inside_a_value_is_said_beside_its_input(
     page: Page, ask: Asking
 ) -> None:
@@ -230,6 +232,7 @@ async def test_K10_what_is_asked_only_sometimes_and_what_is_wrong_inside_a_value
     }
 
 
+@pytest.mark.slow
 async def test_K10_a_file_is_chosen_kept_while_the_rest_is_corrected_and_replaced(page: Page, ask: Asking) -> None:
     asked = await ask("file")
     await page.goto(asked.link)
@@ -319,6 +322,7 @@ async def answer(page: Page, link: str, choice: str) -> None:
     await send(page).click()
 
 
+@pytest.mark.slow
 async def test_an_option_is_chosen_among_all_of_them_and_a_rejection_says_why(page: Page, ask: Asking) -> None:
     asked, other = await ask("sizes"), await ask("sizes")
     await page.goto(asked.link)
@@ -342,6 +346,7 @@ async def test_an_option_is_chosen_among_all_of_them_and_a_rejection_says_why(pa
     assert (decision.option, (await other.state())[0]) == ("small", "rejected")
 
 
+@pytest.mark.slow
 async def test_an_answer_is_taken_back_without_a_script_and_given_anew(browser: Browser, ask: Asking) -> None:
     asked = await ask("pair")
     context = await browser.new_context(java_script_enabled=False)
@@ -360,6 +365,7 @@ async def test_an_answer_is_taken_back_without_a_script_and_given_anew(browser: 
     await context.close()
 
 
+@pytest.mark.slow
 async def test_W9_W10_somebody_decides_in_advance_and_then_what_they_are_shown(page: Page, ask: Asking) -> None:
     asked = await ask.ahead()
     await answer(page, asked.link, "Reject")
@@ -415,6 +421,7 @@ PALE = """() => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 async def test_everything_can_be_read_by_day_and_by_night(page: Page, ask: Asking, scheme: Any) -> None:
     await page.emulate_media(color_scheme=scheme)
@@ -441,6 +448,7 @@ async def test_everything_can_be_read_by_day_and_by_night(page: Page, ask: Askin
     assert (night == "rgb(255, 255, 255)") == (scheme == "light")
 
 
+@pytest.mark.slow
 async def test_a_phone_shows_all_of_it_without_scrolling_sideways(page: Page, ask: Asking) -> None:
     await page.set_viewport_size({"width": 390, "height": 800})
 
@@ -512,6 +520,7 @@ async def test_S5_a_scanner_that_runs_scripts_and_presses_every_button_as_the_fo
     assert await asked.state() == ("waiting", [])
 
 
+@pytest.mark.slow
 async def test_S5_such_a_scanner_takes_no_answer_back(page: Page, context: BrowserContext, ask: Asking) -> None:
     asked = await ask("pair")
     await answer(page, asked.link, "Approve")
@@ -524,6 +533,7 @@ async def test_S5_such_a_scanner_takes_no_answer_back(page: Page, context: Brows
     assert len(before[1]) == 1
 
 
+@pytest.mark.slow
 async def test_S5_such_a_scanner_decides_nothing_in_advance(page: Page, context: BrowserContext, ask: Asking) -> None:
     asked = await ask.ahead()
 

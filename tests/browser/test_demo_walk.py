@@ -94,6 +94,7 @@ async def test_K5_a_vacation_is_asked_for_approved_with_a_reason_booked_and_told
     assert (booking["employee"], booking["reason"]) == ("ann@example.com", "Enjoy the sea!")
 
 
+@pytest.mark.slow
 async def test_W1_the_link_in_a_mail_opens_the_bots_page_and_only_a_choice_made_there_decides(
     page: Page, demo: Stage
 ) -> None:
@@ -234,6 +235,7 @@ async def test_R3_a_hotfix_is_asked_about_approved_by_a_word_in_the_thread_and_u
     await expect(card).to_contain_text("1 of 2 approvals")
 
 
+@pytest.mark.slow
 async def test_approval_is_asked_for_a_message_from_its_menu(page: Page, demo: Stage) -> None:
     await demo.small_talk()
     await follow_guide(page, "Dan has written something")

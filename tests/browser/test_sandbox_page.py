@@ -310,6 +310,7 @@ async def test_a_stranger_follows_the_hint_and_sees_a_request_decided(page: Page
     assert bot.heard[-1]["user"]["id"] == bot.sandbox.person("bob").id
 
 
+@pytest.mark.slow
 async def test_the_keyboard_is_enough(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await go(page, bot, "?as=bob&open=dm")
@@ -362,6 +363,7 @@ MARKUP = {
 }
 
 
+@pytest.mark.slow
 async def test_markup_means_what_it_means_in_slack(page: Page, bot: Bot) -> None:
     for text in MARKUP:
         await bot.client.chat_postMessage(channel="#general", text=text)
@@ -372,6 +374,7 @@ async def test_markup_means_what_it_means_in_slack(page: Page, bot: Bot) -> None
     assert dict(zip(MARKUP, shown, strict=True)) == MARKUP
 
 
+@pytest.mark.slow
 async def test_text_that_is_to_be_taken_verbatim_gets_no_links_of_its_own(page: Page, bot: Bot) -> None:
     text = "https://example.com/a or <https://example.com/b|this>"
     blocks: list[Payload] = [
@@ -411,6 +414,7 @@ async def test_what_people_write_is_never_more_than_text(page: Page, bot: Bot, t
     assert alerts == []
 
 
+@pytest.mark.slow
 async def test_what_happens_is_seen_without_loading_again(page: Page, bot: Bot) -> None:
     await go(page, bot, "?as=cat&open=vacation")
 
@@ -423,6 +427,7 @@ async def test_what_happens_is_seen_without_loading_again(page: Page, bot: Bot) 
     await expect(page.locator(".message")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_a_whisper_is_seen_by_one_person_only(page: Page, bot: Bot) -> None:
     bob = bot.sandbox.person("bob").id
     general = bot.sandbox.workspace.channel_named("general")
@@ -437,6 +442,7 @@ async def test_a_whisper_is_seen_by_one_person_only(page: Page, bot: Bot) -> Non
     await expect(page.locator(".message")).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_unread_messages_and_mails_are_counted_until_they_are_seen(page: Page, bot: Bot) -> None:
     await bot.client.chat_postMessage(channel="#releases", text="one")
     await bot.client.chat_postMessage(channel="#releases", text="two")
@@ -452,6 +458,7 @@ async def test_unread_messages_and_mails_are_counted_until_they_are_seen(page: P
     await expect(page.locator('[data-person="eve"] .badge')).to_have_text("2 unread")
 
 
+@pytest.mark.slow
 async def test_a_permalink_opens_the_page_at_its_message(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     ts, about = next(iter(bot.cards.items()))
@@ -463,6 +470,7 @@ async def test_a_permalink_opens_the_page_at_its_message(page: Page, bot: Bot) -
     await expect(page.locator('[data-person="bob"][aria-current]')).to_be_visible()
 
 
+@pytest.mark.slow
 async def test_a_slash_command_reaches_the_bot_and_what_else_is_written_is_said(page: Page, bot: Bot) -> None:
     await go(page, bot, "?as=eve&open=general")
     field = page.get_by_label("Message #general")
@@ -478,6 +486,7 @@ async def test_a_slash_command_reaches_the_bot_and_what_else_is_written_is_said(
     assert (bot.heard[-1]["command"], bot.heard[-1]["text"]) == ("/approvals", "all")
 
 
+@pytest.mark.slow
 async def test_the_page_says_so_when_the_bot_does_not_answer(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await go(page, bot, "?as=bob&open=dm")
@@ -488,6 +497,7 @@ async def test_the_page_says_so_when_the_bot_does_not_answer(page: Page, bot: Bo
     await expect(page.locator(".toast.trouble")).to_contain_text("We had some trouble connecting. Try again?")
 
 
+@pytest.mark.slow
 async def test_menus_work_and_a_button_that_asks_back_is_pressed_only_on_yes(page: Page, bot: Bot) -> None:
     confirm = {
         "title": plain("Sure?"),
@@ -524,6 +534,7 @@ async def test_menus_work_and_a_button_that_asks_back_is_pressed_only_on_yes(pag
 # -- modals and the home tab
 
 
+@pytest.mark.slow
 async def test_everything_that_is_filled_in_reaches_the_bot(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await go(page, bot, "?as=bob&open=dm")
@@ -557,6 +568,7 @@ async def test_everything_that_is_filled_in_reaches_the_bot(page: Page, bot: Bot
     assert [option["value"] for option in values["some"]["selected_options"]] == ["holiday"]
 
 
+@pytest.mark.slow
 async def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await go(page, bot, "?as=bob&open=dm")
@@ -581,6 +593,7 @@ async def test_what_is_wrong_is_said_beside_its_field_and_what_was_typed_stays(p
     assert submissions == []
 
 
+@pytest.mark.slow
 async def test_a_button_in_a_modal_sends_along_what_is_typed(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await go(page, bot, "?as=bob&open=dm")
@@ -596,6 +609,7 @@ async def test_a_button_in_a_modal_sends_along_what_is_typed(page: Page, bot: Bo
     await expect(dialog(page).get_by_label("Why")).to_have_value("no cover")
 
 
+@pytest.mark.slow
 async def test_escape_closes_a_modal_and_one_on_top_of_another_is_shown(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await go(page, bot, "?as=bob&open=dm")
@@ -630,6 +644,7 @@ async def test_the_home_tab_shows_what_the_bot_publishes(page: Page, bot: Bot) -
     assert bot.heard[-1]["container"]["type"] == "view"
 
 
+@pytest.mark.slow
 async def test_several_are_selected_at_home_and_stay_selected_while_it_is_published_anew(page: Page, bot: Bot) -> None:
     bob = bot.sandbox.person("bob")
     await go(page, bot, "?as=bob&open=home")
@@ -680,6 +695,7 @@ async def test_a_question_in_a_thread_reaches_the_bot_and_its_answer_stands_belo
     await expect(thread).to_have_count(0)
 
 
+@pytest.mark.slow
 async def test_new_replies_are_marked_for_those_who_wrote_in_the_thread(page: Page, bot: Bot) -> None:
     bob = bot.sandbox.person("bob")
     posted = await bot.client.chat_postMessage(channel="#releases", text="Release 1.4.0")
@@ -727,6 +743,7 @@ async def test_shortcuts_and_commands_are_those_of_the_manifest(page: Page, bot:
     assert command["text"] == "show run_7k"
 
 
+@pytest.mark.slow
 async def test_a_risk_is_a_coloured_bar_and_its_buttons_work(page: Page, bot: Bot) -> None:
     rows = [["Item", "Price"], ["Chair", "40"]]
     table: Payload = {"type": "table", "rows": [[{"type": "raw_text", "text": each} for each in row] for row in rows]}
@@ -748,6 +765,7 @@ async def test_a_risk_is_a_coloured_bar_and_its_buttons_work(page: Page, bot: Bo
 # -- bad days, other places
 
 
+@pytest.mark.slow
 async def test_moments_are_told_in_the_time_zone_of_whoever_reads_them(page: Page, bot: Bot) -> None:
     token = f"<!date^{DUE}^{{date_num}} {{time}}|x>"
     blocks: list[Payload] = [
@@ -810,6 +828,7 @@ async def test_bad_days_can_be_tried_by_hand(page: Page, bot: Bot) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_another_workspace_has_people_of_its_own(page: Page, bot: Bot) -> None:
     globex = bot.sandbox.add_workspace("Globex", "globex")
     zoe = bot.sandbox.add_person("zoe", "Zoe Zimmer", workspace=globex)
@@ -828,6 +847,7 @@ async def test_another_workspace_has_people_of_its_own(page: Page, bot: Bot) -> 
 # -- mail
 
 
+@pytest.mark.slow
 async def test_the_link_in_a_mail_opens_the_bots_own_page_and_its_scripts_never_run(page: Page, bot: Bot) -> None:
     await bot.mail("bob")
     await go(page, bot, "?as=bob&open=mail")
@@ -880,6 +900,7 @@ async def test_nothing_is_fetched_from_elsewhere_and_nothing_else_may_run(page: 
     assert [url for url in fetched if not url.startswith(bot.sandbox.origin)] == []
 
 
+@pytest.mark.slow
 async def test_a_narrow_screen_has_everything_behind_its_menu(page: Page, bot: Bot) -> None:
     await bot.ask("ann", "bob", "5 days")
     await page.set_viewport_size({"width": 360, "height": 740})

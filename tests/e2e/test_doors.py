@@ -41,8 +41,7 @@ async def asks(ctx, wait):
 
 
 FAST = {
-    "deciding": "member form withdraws hold stands-in verified-by-code requester stranger deactivated-in-group"
-    " stand-in-of-who-answered repeated expired undone-too-late stale missing merged down scope",
+    "deciding": "member form withdraws hold stands-in requester stranger deactivated-in-group expired stale missing scope",
     "advance": "kept rejects opened-meanwhile left requester stranger not-allowed",
     "starting": "named others gone",
     "reading": "member viewer stranger scope",
@@ -154,6 +153,7 @@ async def _is_recorded(bot, case: Case, door: Door, run: int) -> None:
 # -- the same once more ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_R3_what_is_delivered_twice_counts_once_at_every_door(serve, sandbox, subtests):
     case = next(case for case in CASES if case.id == "named")
     bot = await serve()

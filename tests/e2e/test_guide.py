@@ -587,7 +587,7 @@ async def test_P8_a_job_that_calls_before_the_function_has_ended_is_heard(begin,
     assert "has passed" in await said(bot, run, "tell")
 
 
-@pytest.mark.parametrize("flow", ["poll_job", "poll_in_code"])
+@pytest.mark.parametrize("flow", ["poll_job", pytest.param("poll_in_code", marks=pytest.mark.slow)])
 async def test_P5_a_job_is_looked_after_every_ten_seconds_until_it_is_done(begin, company, flow):
     bot = await begin()
     run = await bot.start(flow, branch="main")

@@ -925,7 +925,14 @@ def test_S7_a_large_value_of_the_context_is_handed_through_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "source", ["deep == other", "deep ~ ''", "deep | tojson", "[deep] | unique", "deep in [other]"]
+    "source",
+    [
+        "deep == other",
+        pytest.param("deep ~ ''", marks=pytest.mark.slow),
+        pytest.param("deep | tojson", marks=pytest.mark.slow),
+        pytest.param("[deep] | unique", marks=pytest.mark.slow),
+        "deep in [other]",
+    ],
 )
 def test_S7_values_nested_beyond_pythons_stack_are_refused(source: str):
     deep: object = []

@@ -84,11 +84,12 @@ async def test_R3_the_same_click_twice_at_once_is_one_decision():
         assert run.suspension().approvals == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "says",
     [
         pytest.param("go", id=""),
-        pytest.param("{{ approvers | join(', ') }}", id="and a later step reads them", marks=pytest.mark.slow),
+        pytest.param("{{ approvers | join(', ') }}", id="and a later step reads them"),
     ],
 )
 async def test_R18_a_thousand_decisions_on_one_suspension_are_counted_exactly(says):

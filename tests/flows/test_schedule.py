@@ -112,11 +112,14 @@ def test_r14_a_zone_without_changes_has_none():
     assert times("30 2 * * *", "UTC", "2026-03-28T03:00", "2026-03-30T03:00") == ["03-29 02:30", "03-30 02:30"]
 
 
-LINES = ("30 2 * * *", "0,30 1-3 * * *", "15 */2 * * *", "*/20 * * * *", "0 * * * *", "0 2 * * SUN", "59 1,2 L * *")
+OFTEN = "*/20 * * * *"
+LINES = ("30 2 * * *", "0,30 1-3 * * *", "15 */2 * * *", OFTEN, "0 * * * *", "0 2 * * SUN", "59 1,2 L * *")
 NIGHTS = ("2026-03-08T03:00", "2026-03-28T23:00", "2026-10-24T22:00", "2026-11-01T03:00", "2026-10-03T13:00")
 
 
-@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize(
+    "line", [pytest.param(line, marks=pytest.mark.slow) if line == OFTEN else line for line in LINES]
+)
 @settings(max_examples=150, deadline=None)
 @given(
     zone=st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),

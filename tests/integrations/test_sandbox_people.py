@@ -100,10 +100,14 @@ class Bot:
         self.app.shortcut("start")(self.note)
         self.app.event("app_home_opened")(self.opened)
         self.app.event("app_mention")(self.note)
+        self.app.event("message")(self.passed)
 
     async def note(self, ack: Any, body: Payload) -> None:
         await ack()
         self.heard.append(body)
+
+    async def passed(self, ack: Any) -> None:
+        await ack()
 
     async def decide(self, ack: Any, body: Payload, client: AsyncWebClient, respond: Any) -> None:
         await ack()

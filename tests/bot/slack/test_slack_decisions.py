@@ -599,6 +599,7 @@ async def _many_clicks(sandbox, start_bot, ann: Human, count: int) -> None:
     assert sandbox.calls.count("chat.update") <= count // 10
 
 
+@pytest.mark.slow
 async def test_R18_200_clicks_on_one_card_are_each_answered_in_time_and_counted_exactly(sandbox, start_bot, cast):
     await _many_clicks(sandbox, start_bot, cast[0], 200)
 
