@@ -201,6 +201,9 @@ def _escalate(draft: Draft, wait: Approval | Hold, suspension: Suspension) -> No
     draft.facts.append(Escalated(after.n, named, later.approvers.groups, replaces))
     told = with_stand_ins(draft, wait, (one for one in asked if one not in standing))
     draft.effects.extend(opening.to_people(draft.plan.at(after.path), wait, after, told, draft.slice.people))
+    # They were looked up when it opened, and nobody watched since whether they are still there.
+    handles, times = quorum.look_up(after, draft.slice.people), after.clocks.escalated
+    draft.effects.append(ResolvePeople(after.path, after.round, handles, after.n, Note.ESCALATED, times))
     _tell(draft, after, Note.ESCALATED, draft.run.requester, after.clocks.escalated)
     draft.effects.append(SyncCards(after.n))
     if after.clocks.escalated < len(clocks.later):

@@ -38,7 +38,7 @@ class PerformAction:
 @dataclass(frozen=True, slots=True)
 class ResolvePeople:
     """Ask the directory who stands behind the handles: to open a wait, or (``n``) to ask those again who have not
-    answered, with ``note`` for the ``times``-th time."""
+    answered, with ``note`` for the ``times``-th time; with ``ESCALATED``, whether those who are asked now are still there."""
 
     path: Path
     round: int

@@ -21,7 +21,7 @@ from flows.calendars import NoWorkingTime
 from flows.context import Wanted
 from flows.definition import Approval
 from flows.delegation import Delegation
-from flows.effects import FireTimer, PerformAction
+from flows.effects import FireTimer, Note, PerformAction
 from flows.errors import Closed, InvalidForm, NotAllowed, NotWaiting, QuorumUnreachable, RunFinished, SelfApproval
 from flows.events import (
     ActionFailed,
@@ -306,7 +306,9 @@ def _check_reachable(draft: Draft) -> None:
 def _people_resolved(draft: Draft, event: PeopleResolved) -> None:
     if event.n:
         suspension = draft.suspensions.get(event.n)
-        if suspension is not None and suspension.closing is None and event.note is not None:
+        if event.note is Note.ESCALATED:
+            recounting.reread(draft, RosterReread(event.n, event.roster))
+        elif suspension is not None and suspension.closing is None and event.note is not None:
             asking.tell_unanswered(draft, suspension, event.note, event.times, event.roster.ids())
         return
     step = draft.steps.get(event.path)

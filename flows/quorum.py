@@ -592,7 +592,13 @@ def _names(ids: Iterable[PersonId], people: Mapping[PersonId, Person]) -> str:
 
 
 def _can(ids: Collection[PersonId], people: Mapping[PersonId, Person]) -> str:
+    if not ids:
+        return "nobody can give one"
     return f"{len(ids)} {'person' if len(ids) == 1 else 'people'} can give one: {_names(ids, people)}"
+
+
+def _many(seats: int) -> str:
+    return "an approval" if seats == 1 else f"{seats} distinct approvals"
 
 
 def _fix(everybody: Iterable[PersonId], eligible: Iterable[PersonId], requester: PersonId, name: str) -> str:
@@ -610,7 +616,7 @@ def _unreachable(
     people: Mapping[PersonId, Person],
 ) -> str:
     fix = _fix(everybody, eligible, requester, _names([requester], people))
-    return f"this takes {needed} distinct approvals, and {_can(eligible, people)}; {fix}" + _not_counted(gaps)
+    return f"this takes {_many(needed)}, and {_can(eligible, people)}; {fix}" + _not_counted(gaps)
 
 
 def _nested_unreachable(
@@ -625,6 +631,5 @@ def _nested_unreachable(
     assert short is not None  # who calls this has found that they are not enough
     behind = [seat if isinstance(seat, str) else _names([seat], people) for seat in short.pool]
     them = f" from {' or '.join(behind)}" if behind else ""
-    many = "an approval" if short.seats == 1 else f"{short.seats} distinct approvals"
     fix = _fix(everybody, present, requester, _names([requester], people))
-    return f"`quorum` takes {many}{them}, and {_can(short.people, people)}; {fix}" + _not_counted(gaps)
+    return f"`quorum` takes {_many(short.seats)}{them}, and {_can(short.people, people)}; {fix}" + _not_counted(gaps)

@@ -424,7 +424,12 @@ class World:
                 self.book.fires(event, self.clock.now())
                 self.deliver(event, settles=leased.id)
             case ResolvePeople(path, round_, handles, n, note, times):
-                roster = Roster(self.clock.now(), groups={one: tuple(self.book.members) for one in handles})
+                named = {f"{name}@example.com": id_ for name, id_ in self.who.items()}
+                roster = Roster(
+                    self.clock.now(),
+                    {one: named[one] for one in handles if one in named},
+                    {one: tuple(self.book.members) for one in handles if one not in named},
+                )
                 self.deliver(PeopleResolved(path, round_, roster, n, note, times), settles=leased.id)
             case other:
                 raise AssertionError(other)

@@ -144,6 +144,45 @@ async def test_who_was_replaced_may_not_answer_any_more_and_what_they_said_stand
         assert [fact["replaced"] for fact in await facts(t, run, "Escalated")] == [True, False]
 
 
+async def test_R7b_who_has_left_before_others_were_to_be_asked_is_not_waited_for():
+    async with kit(flow(approvers=(BOB,), quorum=1, escalate={"after": "2h", "to": [DAN, EVE]})) as t:
+        run = await t.start(by=ANN)
+        t.crowd.leave(DAN)
+        await t.advance("2h")
+
+        left = run.suspension("gate").suspension.approvers
+        assert left.people == (await who(t, BOB), await who(t, EVE))
+        assert left.gaps == (("Dan", "has left Slack"),)
+        assert run.status == "waiting"
+
+
+async def test_R7b_where_all_who_take_over_have_left_it_is_said_at_once_and_by_name():
+    async with kit(flow(approvers=(BOB,), escalate={"after": "2h", "to": [DAN], "mode": "replace"})) as t:
+        run = await t.start(by=ANN)
+        t.crowd.leave(DAN)
+        await t.advance("2h")
+
+        assert run.outcome == "failed"
+        assert "not counted: Dan (has left Slack)" in run.reason
+
+
+async def test_who_was_relieved_is_asked_by_no_group_that_is_asked_later_and_by_name_again():
+    steps = [{"after": "1h", "to": "@leads"}, {"after": "2h", "to": CAY}]
+    async with kit(flow(approvers=(BOB, CAY), quorum=2, escalate=steps)) as t:
+        run = await t.start(by=ANN)
+        await t.reassign(run, by=CAY, to=EVE)
+        await t.advance("1h")
+        with pytest.raises(NotAnApprover, match="in your place"):
+            await t.approve(run, by=CAY)
+        asked = [mail.person.email for mail in t.messenger.mails]
+        await t.advance("1h")
+        await t.approve(run, by=CAY)
+        await t.approve(run, by=DAN)
+
+        assert asked == [BOB, CAY, EVE, DAN]
+        assert run.outcome == "succeeded"
+
+
 async def test_an_escalation_to_nobody_but_the_requester_is_refused_at_once():
     async with kit(flow(escalate={"after": "1h", "to": ANN})) as t:
         run = await t.start(by=ANN)
