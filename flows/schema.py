@@ -29,7 +29,7 @@ _WAIT = {
     "on_timeout": "What follows when nobody has answered in time: a word (end: the run ends as expired), or steps.",
     "remind": "When whoever has not answered is asked again: a duration, or {first: 4h, every: 1d, up_to: 3}.",
     "working_hours": "Let the clocks run in working hours only: true, or {days, from, to, zone, holidays}.",
-    "risk": "How much is at stake: the card's colour, and a word on it.",
+    "risk": "How much is at stake: a colour and a word on the card and the page, a word in the mail.",
     "verify": "What a personal link asks for besides: the code that the mail shows, or that the person signs in with Slack.",
     "delegation": "Whether somebody may answer for a person who has handed their approvals over to them.",
 }

@@ -52,7 +52,7 @@ def ask(view: SuspensionView, person: Person, envelope: Envelope, *, news: str |
         (field.title, readable(field, request.inputs[field.name])) for field in fields if field.name in request.inputs
     ]
     show = [(label, value if isinstance(value, str) else str(value)) for label, value in request.show.items()]
-    takes = _takes(view, person)
+    takes, risk = _takes(view, person), standing.risk(view)
     return letter(
         Content(
             subject=_subject(view),
@@ -63,7 +63,7 @@ def ask(view: SuspensionView, person: Person, envelope: Envelope, *, news: str |
             lead=f"{view.requester.name} asks:",
             by=f"Asked by {view.requester.name}",
             news=news,
-            facts=(*inputs, *show),
+            facts=(*([("Risk", risk)] if risk else []), *inputs, *show),
             sentences=takes,
             code=envelope.code,
             button=_button(view, envelope.url),

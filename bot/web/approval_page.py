@@ -98,6 +98,7 @@ class ApprovalPage:
     questions: Sequence[Asked]
     answer: AnswerBox | None
     """Where the reader answers questions; None where nothing is open, or it is not theirs to answer."""
+    risk: str | None
     progress: str
     rule: str | None
     waiting: Sequence[str]
@@ -156,6 +157,7 @@ def approval_page(
         decisions=[_said(view, decision, moment(decision.at)) for decision in view.decisions],
         questions=[_asked(view, question, moment) for question in view.questions],
         answer=answer,
+        risk=standing.risk(view),
         progress=standing.progress(view),
         rule=standing.rule(view),
         waiting=standing.waiting_for(view),

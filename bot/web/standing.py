@@ -8,7 +8,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.web.moments import from_now, in_words, zone_named
-from flows.definition import Approval, Choice
+from flows.definition import Approval, Choice, Wait
 from flows.people import Person
 from flows.rules import Seat, Tree
 from flows.run import Close, Decision, Kind, Verdict
@@ -75,6 +75,12 @@ def rule(view: SuspensionView) -> str | None:
     """A nested quorum, as ``all of (Ann, 2 of @hr)``; None where it is a plain number."""
     terms = view.suspension.terms
     return _rule(view, terms.quorum) if terms is not None and terms.quorum is not None else None
+
+
+def risk(view: SuspensionView) -> str | None:
+    """``High``; None where the flow does not say how much is at stake."""
+    wait = view.wait
+    return wait.risk.capitalize() if isinstance(wait, Wait) and wait.risk is not None else None
 
 
 def waiting_for(view: SuspensionView) -> list[str]:

@@ -54,6 +54,19 @@ def code_in(mail: Mail) -> str:
     return found[1]
 
 
+async def test_how_much_is_at_stake_stands_in_the_mail_and_on_the_page(serve):
+    bot = await serve(
+        pay=PAY.replace("via: mail", "via: mail\n      risk: high"), small=PAY.replace("flow: pay", "flow: small")
+    )
+    risky, plain = await bot.start("pay"), await bot.start("small")
+    mails = bot.human("bob").inbox()
+
+    assert ["Risk: High" in mail.plain for mail in mails] == [True, False]
+    assert [">Risk<" in mail.html for mail in mails] == [True, False]
+    pages = [await bot.opens("bob", await bot.link(run, "bob")) for run in (risky, plain)]
+    assert ["Risk High" in page.text for page in pages] == [True, False]
+
+
 async def test_all_mails_about_a_request_to_a_person_are_one_thread_and_say_what_happened(serve, sandbox):
     bot = await serve(pay=PAY)
     run = await bot.start("pay")

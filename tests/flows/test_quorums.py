@@ -544,8 +544,7 @@ def test_R16_a_nested_quorum_that_cannot_be_met_names_the_seats_the_people_and_t
         " add approvers or lower `quorum`; not counted: eve@example.com (has left Slack)"
     )
     assert too_few(quorum={"all": ["@it", "{{ inputs.more }}"]}, groups=groups, lists={"{{ inputs.more }}": ()}) == (
-        "`quorum` takes an approval from {{ inputs.more }}, and nobody can give one;"
-        " add approvers or lower `quorum`"
+        "`quorum` takes an approval from {{ inputs.more }}, and nobody can give one; add approvers or lower `quorum`"
     )
 
 

@@ -188,8 +188,8 @@ def _meanwhile(view: RunView) -> str:
     return ":gear: Nobody is asked at the moment; the run goes on by itself."
 
 
-def _decided(view: RunView) -> str:
-    """What people have said so far, the newest first."""
+def _decided(view: RunView, *, told: str | None = None) -> str:
+    """What people have said so far, the newest first; ``told`` is a reason that stands above already."""
     said = sorted(
         ((one, decision) for one in view.suspensions for decision in one.decisions),
         key=lambda pair: pair[1].at,
@@ -199,7 +199,8 @@ def _decided(view: RunView) -> str:
     for one, decision in said:
         text = f"{words.ICONS[decision.verdict]} {words.gave(one, decision)} {words.said(one, decision)}"
         text += f": {words.line(one.request.step)}, {words.moment(decision.at)}"
-        lines.append(text + (f"\n>{words.comment(decision.comment, _COMMENT)}" if decision.comment else ""))
+        comment = decision.comment if decision.comment != told else None
+        lines.append(text + (f"\n>{words.comment(comment, _COMMENT)}" if comment else ""))
     return kit.fit(lines, _DECIDED)[0]
 
 
@@ -216,7 +217,7 @@ def _ended(view: RunView, ids: Ids) -> Iterator[kit.Block]:
     yield kit.section(text)
     if any(one.suspension.closing and one.suspension.closing.how is Close.DROPPED for one in view.suspensions):
         yield kit.context(":rotating_light: Somebody let it go on without a decision; the cards say who, and why.")
-    if decided := _decided(view):
+    if decided := _decided(view, told=ending.reason):
         yield kit.section(decided)
     if view.resubmitted is not None:
         yield kit.context(words.anew(view.resubmitted, ids))
