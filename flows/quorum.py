@@ -518,10 +518,11 @@ def escalated(
     suspension: Suspension, later: Approvers, standing: Mapping[PersonId, Said], *, replaces: bool
 ) -> Suspension:
     """The suspension as others are asked too; ``replaces``: and those who were asked before and have not answered are
-    not any more. Whoever has answered keeps their seat."""
+    not any more. Whoever has answered keeps their seat, whichever group it was of: they may still change their mind."""
     before = suspension.approvers
-    people = tuple(one for one in before.people if one in standing) if replaces else before.people
-    groups = () if replaces else before.groups
+    people, groups = before.people, before.groups
+    if replaces:
+        people, groups = (*(one for one in people if one in standing), *standing), ()
     approvers = Approvers(
         tuple(dict.fromkeys([*people, *later.people])),
         tuple(dict.fromkeys([*groups, *later.groups])),

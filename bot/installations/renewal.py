@@ -69,12 +69,13 @@ class Renewal:
             except Exception:
                 log.exception("Slack's tokens could not be looked at")
             # What has failed is due later, so this does not go round and round.
-            await self._wait(_NAP if due is None else min(_NAP, due - self._clock.now()))
+            nap = self._clock.now() + _NAP
+            await self._wait(nap if due is None else min(nap, due))
 
-    async def _wait(self, duration: timedelta) -> None:
-        """Until the time has passed, or something has changed."""
+    async def _wait(self, until: datetime) -> None:
+        """Until then, or until something has changed."""
         waits = [
-            asyncio.create_task(self._clock.sleep(duration)),
+            asyncio.create_task(self._sleep(until)),
             asyncio.create_task(self._installations.changed.wait()),
         ]
         try:
@@ -84,6 +85,10 @@ class Renewal:
                 one.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await one
+
+    async def _sleep(self, until: datetime) -> None:
+        # How long that is, is asked when the sleep begins: the clock may have gone on since.
+        await self._clock.sleep(until - self._clock.now())
 
     def _due(self, one: Renewable) -> datetime:
         due = one.expires_at - AHEAD

@@ -41,7 +41,7 @@ NAMES = ("ann", "bob", "cay", "dan", "eve", "fay")
 TEAM = ("dan", "eve")
 LATE = [f"{name}@example.com" for name in ("bob", "dan", "eve", "fay")]
 """Who may be asked later."""
-ACTS = 40
+ACTS = 50
 
 
 class Broken(AssertionError):
@@ -200,7 +200,7 @@ class Book:
                 members = self.members - self.relieved if group else ()
                 left = {*self.votes, *people, *members} - {self.requester}
                 replaces = replaces and len(left) >= self.needed
-                kept = [one for one in self.named if one in self.votes] if replaces else self.named
+                kept = [*(one for one in self.named if one in self.votes), *self.votes] if replaces else self.named
                 self.named = list(dict.fromkeys([*kept, *people]))
                 self.group = group or (self.group and not replaces)
                 self.escalated += 1
@@ -245,11 +245,14 @@ class World:
 
     def live(self) -> None:
         try:
-            acts = [self.somebody_decides] * 7 + [
+            acts = [self.somebody_decides] * 6 + [
+                self.something_is_due,
                 self.something_is_due,
                 self.something_is_due,
                 self.time_passes,
                 self.time_passes,
+                self.time_passes,
+                self.somebody_hands_over,
                 self.somebody_hands_over,
                 self.a_delegation_ends,
                 self.somebody_asks,
@@ -258,8 +261,11 @@ class World:
                 self.somebody_snoozes,
                 self.the_requester_nudges,
                 self.it_comes_again,
+                self.it_comes_again,
             ]
             self.check()
+            for _ in range(self.chance.randint(0, 3)):
+                self.somebody_hands_over()
             for _ in range(ACTS):
                 self.one_of(acts)()
                 self.check()
@@ -277,11 +283,10 @@ class World:
     # -- what happens -------------------------------------------------------------------------------------------
 
     def somebody_decides(self) -> None:
-        who, verdict = (
-            self.somebody(),
-            self.one_of([Verdict.APPROVE] * 12 + [Verdict.REJECT, *[Verdict.WITHDRAW] * 4]),
-        )
+        who, verdict = self.somebody(), self.one_of([Verdict.APPROVE] * 18 + [Verdict.REJECT, *[Verdict.WITHDRAW] * 6])
         now = self.clock.now()
+        if self.chance.random() < 0.4:
+            who = self.one_of([*self.standing_in(), *self.of_later(), who])
         belonging = {one: self.memberships(one) for one in self.who.values()}
         event = DecisionMade(1, who, verdict, Door.SLACK, memberships=self.memberships(who), principals=belonging)
         counts = self.book.decide(who, verdict, now)
@@ -317,6 +322,8 @@ class World:
         by = person if self.chance.random() < 0.7 else by
         book = self.book
         event = ReassignRequested(1, person, to, by, Door.SLACK, admin=admin, memberships=self.memberships(person))
+        if book.group and to in book.members - book.relieved:
+            return  # the engine has asked the directory, and says that they are asked already
         if book.closed is not None or book.time_passes(self.clock.now()):
             self.deliver(event, refused=True)
             return
@@ -398,13 +405,18 @@ class World:
             self.book.handed[index] = replace(one, ended_at=one.ended_at or self.clock.now())
 
     def time_passes(self, much: timedelta | None = None) -> None:
-        left = self.book.due - self.clock.now()
-        short = [left - 3 * MINUTE] if left > 3 * MINUTE and self.chance.random() < 0.5 else []
-        self.clock.advance(much or self.one_of([MINUTE, 20 * MINUTE, HOUR, 3 * HOUR, *short]))
+        now = self.clock.now()
+        left = self.book.due - now
+        short = [left - 3 * MINUTE] if left > 3 * MINUTE and self.chance.random() < 0.2 else []
+        # To the very instant for which something is planned, and not always is it done then.
+        coming = [one.due - now for one in self.store.effects_of(self.run) if one.due > now]
+        self.clock.advance(
+            much or self.one_of([MINUTE, 20 * MINUTE, 20 * MINUTE, HOUR, *short, *sorted(coming)[:1] * 3])
+        )
 
     def something_is_due(self, *, everything: bool = False) -> None:
         due = [one for one in self.store.all_due() if isinstance(one.effect, FireTimer | ResolvePeople)]
-        for leased in due if everything else due[: self.chance.randint(0, 2)]:
+        for leased in due if everything else due[: self.chance.randint(0, 3)]:
             if leased.id in {one.id for one in self.store.effects_of(self.run)}:
                 self.perform(leased)
                 self.check()
@@ -421,6 +433,8 @@ class World:
             case FireTimer(path, _, n, due, timer, person):
                 event = TimerFired(path, n, due if timer is not Timer.DUE else None, timer, person)
                 self.late.append(event)
+                if self.chance.random() < 0.15:
+                    return  # it is under way, and comes when it may not be wanted any more
                 self.book.fires(event, self.clock.now())
                 self.deliver(event, settles=leased.id)
             case ResolvePeople(path, round_, handles, n, note, times):
@@ -494,17 +508,17 @@ class World:
 
     def _start(self) -> tuple[int, Book]:
         chance = self.chance
-        named = chance.sample([name for name in NAMES if name != "ann"], chance.choice([1, 2, 3, 3, 4]))
+        named = chance.sample([name for name in NAMES if name != "ann"], chance.choice([1, 2, 3, 3, 4, 4]))
         group = chance.random() < 0.4
         steps = [
             {"after": "40m", "to": self.one_of(["@team", *LATE]), "mode": self.one_of(["add", "add", "replace"])},
             {"after": "2h", "to": self.one_of(["@team", *LATE]), "mode": self.one_of(["add", "replace"])},
         ][: chance.randint(0, 2)]
-        needed = chance.choice([1, *[len(named)] * 3])
+        needed = chance.choice([1, *[len(named)] * 4])
         wait = Approval(
             approvers=tuple(f"{name}@example.com" for name in named) + (("@team",) if group else ()),
             quorum=needed,
-            timeout=self.one_of(["3h", "8h"]),
+            timeout=self.one_of(["3h", "8h", "1d"]),
             settle=self.one_of([None, "5m"]),
             remind=self.one_of([None, "1h", {"first": "1h", "every": "1h", "up_to": 3}]),
             escalate=tuple(steps),
@@ -536,6 +550,15 @@ class World:
 
     def memberships(self, who: PersonId) -> Memberships:
         return Memberships(frozenset({"@team"} if who in self.book.members else ()), self.clock.now())
+
+    def standing_in(self) -> list[PersonId]:
+        """Those who may answer for somebody else, or have done so."""
+        have = [human for seat, (_, human) in self.book.votes.items() if human != seat]
+        return [*(one.delegate for one in self.book.handed[-2:]), *have, *have]
+
+    def of_later(self) -> list[PersonId]:
+        """Those whom an escalation asks, or has asked, by name."""
+        return [person for _, people, *_ in self.book.later for person in people]
 
     def somebody(self) -> PersonId:
         return self.one_of(list(self.who.values()))

@@ -144,6 +144,23 @@ async def test_who_was_replaced_may_not_answer_any_more_and_what_they_said_stand
         assert [fact["replaced"] for fact in await facts(t, run, "Escalated")] == [True, False]
 
 
+async def test_who_has_answered_for_a_group_that_was_replaced_may_still_change_their_mind():
+    steps = [{"after": "1h", "to": [BOB, EVE], "mode": "replace"}]
+    async with kit(flow(approvers=("@leads",), quorum=2, escalate=steps)) as t:
+        run = await t.start(by=ANN)
+        await t.approve(run, by=CAY)
+        await t.advance("1h")
+        with pytest.raises(NotAnApprover):
+            await t.approve(run, by=DAN)
+        await t.withdraw(run, by=CAY)
+        waiting = await t.engine.waiting_for(await who(t, CAY))
+        await t.approve(run, by=CAY)
+        await t.approve(run, by=EVE)
+
+        assert [view.run.id for view in waiting] == [run.number]
+        assert run.outcome == "succeeded"
+
+
 async def test_R7b_who_has_left_before_others_were_to_be_asked_is_not_waited_for():
     async with kit(flow(approvers=(BOB,), quorum=1, escalate={"after": "2h", "to": [DAN, EVE]})) as t:
         run = await t.start(by=ANN)

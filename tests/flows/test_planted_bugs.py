@@ -591,15 +591,22 @@ BUGS = [
     Bug(
         "who was replaced keeps no seat for what they said",
         "flows/quorum.py",
-        "tuple(one for one in before.people if one in standing) if replaces",
-        "() if replaces",
+        "(*(one for one in people if one in standing), *standing), ()",
+        "(), ()",
+        ASKING,
+    ),
+    Bug(
+        "who has answered for a group that was replaced cannot change their mind",
+        "flows/quorum.py",
+        "(*(one for one in people if one in standing), *standing), ()",
+        "tuple(one for one in people if one in standing), ()",
         ASKING,
     ),
     Bug(
         "an escalation replaces nobody",
         "flows/quorum.py",
-        "    groups = () if replaces else before.groups\n",
-        "    groups = before.groups\n",
+        "if one in standing), *standing), ()\n",
+        "if one in standing), *standing), groups\n",
         ASKING,
     ),
     Bug(
@@ -842,7 +849,7 @@ def test_planted_bugs_are_caught(tmp_path, bug):
     copy(tmp_path)
     plant(tmp_path, bug)
 
-    caught = hunt(tmp_path, bug.laws, WORLDS if bug.laws == TREES else EXAMPLES)
+    caught = hunt(tmp_path, bug.laws, EXAMPLES if bug.laws == PEOPLE else WORLDS)
 
     assert caught.returncode == 1, f"nobody noticed that {bug.name}"
     # By the laws, not because the copy cannot be imported.
@@ -853,7 +860,7 @@ def test_planted_bugs_are_caught(tmp_path, bug):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("laws", "many"),
-    [(TREES, WORLDS), (PEOPLE, EXAMPLES), (ASKING, EXAMPLES)],
+    [(TREES, WORLDS), (PEOPLE, EXAMPLES), (ASKING, WORLDS)],
     ids=["trees", "people", "asking"],
 )
 def test_without_a_planted_bug_the_same_hunt_finds_nothing(tmp_path, laws, many):

@@ -707,7 +707,7 @@ FORBIDDEN = (
         who="dan",
         approvers=(*BOTH, "ann@example.com"),
         first=hands_over("ann", "dan"),
-        cells=NOT_LISTED | NOT_GOING,
+        cells=OUTSIDE,
     ),
     Case(
         "stand-in-refused",
@@ -717,7 +717,7 @@ FORBIDDEN = (
         who="dan",
         more={"delegation": "refuse"},
         first=hands_over("bob", "dan"),
-        cells=NOT_LISTED | NOT_GOING,
+        cells=OUTSIDE,
     ),
     Case(
         "stand-in-elsewhere",
@@ -751,7 +751,7 @@ FORBIDDEN = (
         "reassigned-away",
         "reassign",
         "somebody in whose place another is asked now",
-        Told.NOT_ASKED,
+        Told.RELIEVED,
         then=is_reassigned("bob", "dan"),
         cells=HIDDEN_NOW,
     ),

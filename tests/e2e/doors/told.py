@@ -44,6 +44,7 @@ class Told(Enum):
         403,
         ("You started this run, and its flow does not let people approve their own requests",),
     )
+    RELIEVED = "somebody else is asked instead", 403, ("Somebody else is asked in your place here",)
     NOT_ASKED = "was not asked", 403, ("You are not one of the people who were asked to decide this",)
     NOT_GOING_TO_BE_ASKED = "is not asked", 403, ("You are not one of the people whom this run is going to ask",)
     NOT_THEIRS = "not theirs to resume", 403, ("Only the person who started this run, or an admin, can resume it",)
