@@ -11,13 +11,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bot.links import PageLinks
 from bot.people import People
-from bot.web.api import Api, problem_of
+from bot.web.api import Api
 from bot.web.bearer import Tokens
 from bot.web.callbacks import Callbacks, is_callback, wants_page
 from bot.web.drawing import policy
 from bot.web.errors import FAULT, Answer, answer_to, answer_to_status, sentence
 from bot.web.health import Check, Health
 from bot.web.pages import Pages
+from bot.web.replies import problem_of
 from bot.web.verification import Verification
 from flows.clock import Clock
 from flows.delegation import Delegation

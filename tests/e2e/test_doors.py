@@ -377,22 +377,22 @@ async def _answer(bot, case: Case, door: Door, run: int, seen: Any) -> str:
 # -- that it is all -------------------------------------------------------------------------------------------
 
 CALLERS = {
-    "decide": {"slack/decisions.py", "web/pages.py", "web/api.py", "actions/resume.py"},
-    "decide_many": {"slack/home_actions.py", "web/api.py"},
+    "decide": {"slack/decisions.py", "web/pages.py", "web/api/approvals.py", "actions/resume.py"},
+    "decide_many": {"slack/home_actions.py", "web/api/approvals.py"},
     "decide_early": {"web/early.py"},
-    "start": {"slack/starting.py", "slack/shortcuts.py", "web/api.py", "actions/start.py", "triggers.py"},
-    "pause": {"slack/run_control.py", "web/api.py"},
-    "resume": {"slack/run_control.py", "web/api.py", "actions/resume.py"},
-    "cancel": {"slack/run_control.py", "web/api.py"},
-    "drop": {"slack/breaking_glass.py", "web/api.py"},
-    "nudge": {"slack/requesting.py", "web/api.py"},
-    "reassign": {"slack/reassigning.py", "web/api.py"},
-    "snooze": {"slack/snoozing.py", "web/api.py"},
-    "ask": {"slack/questions.py", "web/api.py"},
-    "answer": {"slack/questions.py", "web/api.py", "web/pages.py"},
-    "delegate": {"slack/delegating.py", "web/api.py"},
-    "end_delegation": {"slack/delegating.py", "web/api.py"},
-    "link_made": {"web/api.py"},
+    "start": {"slack/starting.py", "slack/shortcuts.py", "web/api/runs.py", "actions/start.py", "triggers.py"},
+    "pause": {"slack/run_control.py", "web/api/runs.py"},
+    "resume": {"slack/run_control.py", "web/api/runs.py", "actions/resume.py"},
+    "cancel": {"slack/run_control.py", "web/api/runs.py"},
+    "drop": {"slack/breaking_glass.py", "web/api/approvals.py"},
+    "nudge": {"slack/requesting.py", "web/api/asking.py"},
+    "reassign": {"slack/reassigning.py", "web/api/asking.py"},
+    "snooze": {"slack/snoozing.py", "web/api/asking.py"},
+    "ask": {"slack/questions.py", "web/api/asking.py"},
+    "answer": {"slack/questions.py", "web/api/asking.py", "web/pages.py"},
+    "delegate": {"slack/delegating.py", "web/api/delegations.py"},
+    "end_delegation": {"slack/delegating.py", "web/api/delegations.py"},
+    "link_made": {"web/api/runs.py"},
 }
 """What the engine is asked to do, and by whom: each is a door that the tables have, or ``tests/bot/slack`` and
 ``tests/bot/web`` where it decides nothing. The command line and the Python client come through the API."""

@@ -137,7 +137,7 @@ async def test_it_is_logged_who_made_it_for_whom_and_never_the_link(world, caplo
 
     _, made = await make(world, run, await admin(world), person="ann@example.com", step="gate")
 
-    (record,) = [one for one in caplog.records if one.name == "bot.web.api"]
+    (record,) = [one for one in caplog.records if one.name == "bot.web.api.runs"]
     told = {key: getattr(record, key) for key in ("run", "step", "for", "by", "via_token")}
     ids = world.engine.ids
     assert told == {
