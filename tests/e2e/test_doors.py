@@ -11,8 +11,10 @@ writes it anew. The fast tests play one row of each kind, the slow ones the othe
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 
 import bot as product
 from bot import remote
+from bot.slack.cards import EVENT as CARD
 from flows.run import Door as Recorded
 from integrations.sandbox import NotPossible, Page
 from signoff import client
@@ -51,6 +54,10 @@ FAST = {
     "relaying": "requester approver stranger",
 }
 """The rows that the fast tests play: each kind of answer, at every door."""
+
+
+def is_card(arguments) -> bool:
+    return CARD in str(arguments.get("metadata"))
 
 
 def rows_of(table: str, rows: Sequence[Row]) -> pytest.MarkDecorator:
@@ -181,6 +188,69 @@ async def test_R3_what_is_delivered_twice_counts_once_at_every_door(serve, sandb
             in_place = isinstance(door, SlackModal) or door.name in ("home", "list", "thread")
             assert Told.REPEATED.is_in(told) or (in_place and Told.COUNTED.is_in(told)), told
             sandbox.faults.clear()
+
+
+@pytest.mark.slow
+async def test_R11_what_comes_before_slack_has_answered_for_the_card_counts_at_every_door(serve, sandbox, subtests):
+    case = next(case for case in CASES if case.id == "named")
+    answered = asyncio.Event()
+    bot, runs = await serve(), dict[str, int]()
+    doors = [door for door in DOORS if door.name != "thread"]  # whose thread it is, is known once Slack has answered
+    for door in doors:
+        for name, text in case.files(door, "", bot).items():
+            bot.write(name, text)
+    await bot.app.load_flows()
+    sandbox.faults.slow("chat.postMessage", until=answered, after=True, when=is_card)
+    for door in sorted(doors, key=lambda door: door.soon):
+        reply = await bot.api("ann", "POST", f"flows/{door.name}/runs", {"inputs": {}})
+        runs[door.name] = bot.app.engine.ids.parse_run(reply.body["id"])
+        bot.clock.advance("5s")  # a channel takes a message a second
+        await bot.human(case.who).sees(f"Ship it, {door.name}?")
+
+    for door in doors:
+        with subtests.test(door=door.name):
+            run = runs[door.name]
+            assert await bot.app.engine.cards(run, 1) == []
+            told = await door.act(bot, run, case.who, await door.look(bot, run, case.who, case.say), case.say)
+            assert Told.COUNTED.is_in(told), told
+            assert await bot.standing(run) == {"bob": "approve"}
+    answered.set()
+    await bot.time_passes("1m", steps=30)
+
+    for door in doors:
+        with subtests.test(door=door.name, when="the card was posted"):
+            (shown,) = [one for one in bot.human("cat").messages("#general") if f"Ship it, {door.name}?" in one.text]
+            assert f"<@{bot.human('bob').id}> approved" in shown.shown_text()
+
+
+@pytest.mark.slow
+async def test_R18_a_crowd_at_every_door_at_once_is_counted_exactly(serve, sandbox, subtests):
+    names = [f"p{n}" for n in range(40)]
+    users = [sandbox.add_person(name, f"Person {name}", channels=["general"]).user for name in names]
+    sandbox.workspace.add_group("crowd", users, "Crowd")
+    case = replace(next(case for case in CASES if case.id == "named"), approvers=("@crowd",), quorum=len(names))
+    bot = await serve()
+    # A group is sent no mail and no links; where one thing waits, there is nothing to select; the command line comes
+    # through the API, a process each.
+    doors = [door for door in DOORS if door.name not in ("coded", "early", "selected", "cli", "several")]
+    for door in doors:
+        for name, text in case.files(door, "", bot).items():
+            bot.write(name, text)
+    await bot.app.load_flows()
+
+    for door in doors:
+        with subtests.test(door=door.name):
+            run = await bot.start(door.name)
+            await bot.time_passes("10s", steps=5)
+            seen = {name: await door.look(bot, run, name, case.say) for name in names}
+            sandbox.calls.clear()
+            told = await asyncio.gather(*(door.act(bot, run, name, seen[name], case.say) for name in names))
+            await bot.settled()
+
+            assert all(map(Told.COUNTED.is_in, told)), told
+            assert len(await bot.facts(run, "DecisionCounted")) == len((await bot.view(run)).decisions) == len(names)
+            assert await bot.status(run) == "succeeded"
+            assert sandbox.calls.count("chat.update") <= 10
 
 
 # -- in advance -----------------------------------------------------------------------------------------------

@@ -330,10 +330,15 @@ class Settled:
 
 
 def settled(
-    wait: Approval | Hold, votes: Mapping[PersonId, Vote], behind: Mapping[str, frozenset[PersonId]], everybody: int
+    wait: Approval | Hold,
+    votes: Mapping[PersonId, Vote],
+    behind: Mapping[str, frozenset[PersonId]],
+    everybody: int,
+    gone: frozenset[PersonId] = frozenset(),
 ) -> Settled | None:
     """What these votes come to. ``behind`` are those behind each handle of a person as written; ``everybody`` is how
-    many ``all`` takes."""
+    many ``all`` takes. Who was ``gone`` before they answered fills no seat of their own, whatever group they come back
+    in."""
     if isinstance(wait, Hold):
         return Settled(Close.RESUMED, frozenset(votes)) if votes else None
     against = {who: vote for who, vote in votes.items() if vote.verdict is Verdict.REJECT}
@@ -352,8 +357,9 @@ def settled(
             case "all":
                 enough = len(yes) >= everybody
             case rule:
+                there = {handle: people - gone for handle, people in behind.items()}
                 seats = {
-                    handle: frozenset(who for who, vote in yes.items() if _stands_for([handle], who, vote, behind))
+                    handle: frozenset(who for who, vote in yes.items() if _stands_for([handle], who, vote, there))
                     for handle in rule.handles
                 }
                 enough = Oracle(seats, frozenset(yes)).fewest_used(rule.model_dump(mode="json")) is not None

@@ -348,6 +348,16 @@ class Laws:
         assert len(pauses) == (rounds - 1 if step.repeat.delay else 0), f"{path} did not pause between its rounds"
         assert over or step.repeat.on_exhausted == "continue"
 
+    def reads_what_is_over(self, opinion: Opinion, path: str, condition: str | None) -> bool:
+        """Whether the condition, of a step in a handler, is about a block that has failed in the very transition in which
+        the condition was decided: it read what the items or branches had come to by then, of which nothing is left."""
+        handled, _, _ = path.rpartition(".on_error.")
+        row = opinion.steps.get(handled)
+        if condition is None or row is None or row.state is not StepState.FAILED:
+            return False
+        block = opinion.place(handled).step
+        return block.holds_steps and f"steps.{block.id}.output" in condition
+
     def check_new_steps(self, run: int, opinion: Opinion) -> None:
         """A condition was decided by what the rows say, all of them: the slice had what it reads."""
         watched = self.runs[run]
@@ -357,6 +367,8 @@ class Laws:
             watched.seen.add(path)
             watched.entered[path] = self.clock.now()
             step = opinion.place(path).step
+            if self.reads_what_is_over(opinion, path, step.if_):
+                continue
             try:
                 wanted = step.if_ is None or opinion.holds(step.if_, path)
             except Wrong:
@@ -804,8 +816,8 @@ class Laws:
         wait = opinion.wait(one)
         assert isinstance(wait, Approval | Hold)
         handles = wait.handles if isinstance(wait, Approval) else ()
-        votes = watched.votes[n]
-        came_to = settled(wait, votes, self.behind(opinion, one.path, handles), one.needed)
+        votes, gone = watched.votes[n], frozenset(watched.gone.get(n, ()))
+        came_to = settled(wait, votes, self.behind(opinion, one.path, handles), one.needed, gone)
         if came_to is None:
             assert one.closing is None, f"closed as {one.closing} by {votes}"
         else:
