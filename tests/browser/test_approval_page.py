@@ -173,6 +173,7 @@ async def test_every_input_has_a_name_and_the_page_an_outline(page: Page, ask: A
     await expect(page.get_by_role("radiogroup", name="Your verdict").get_by_role("radio")).to_have_count(2)
 
 
+@pytest.mark.slow
 async def test_K8_each_error_is_tied_to_its_input_and_what_was_typed_stays(page: Page, ask: Asking) -> None:
     asked = await ask("form")
     await page.goto(asked.link)

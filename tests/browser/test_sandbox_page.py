@@ -633,6 +633,7 @@ async def test_escape_closes_a_modal_and_one_on_top_of_another_is_shown(page: Pa
     assert bob.modal is None
 
 
+@pytest.mark.slow
 async def test_the_home_tab_shows_what_the_bot_publishes(page: Page, bot: Bot) -> None:
     await go(page, bot, "?as=cat&open=dm")
 
@@ -869,6 +870,7 @@ async def test_the_link_in_a_mail_opens_the_bots_own_page_and_its_scripts_never_
 # -- starting flows
 
 
+@pytest.mark.slow
 async def test_what_the_flow_refuses_is_said_beside_the_field(page: Page, bot: Bot) -> None:
     await go(page, bot, "?as=ann&open=dm&flow=vacation")
     form = dialog(page)

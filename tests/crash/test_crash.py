@@ -216,6 +216,7 @@ def test_R5_killed_between_the_commit_of_a_decision_and_the_next_step_it_runs_on
     assert record["ending"] == ENDING
 
 
+@pytest.mark.slow
 def test_R3_a_click_whose_answer_was_lost_in_a_crash_is_told_so_when_it_comes_again():
     with memory() as folder:
         (record,) = drive("sweep", folder, "--kind", "decision", "--first", "1")
@@ -225,6 +226,7 @@ def test_R3_a_click_whose_answer_was_lost_in_a_crash_is_told_so_when_it_comes_ag
     assert record["ending"] == ENDING
 
 
+@pytest.mark.slow
 def test_R6_down_while_a_deadline_passes_it_is_acted_on_once_after_the_restart():
     with memory() as folder:
         waiting, late, later = drive("down", folder)

@@ -81,6 +81,7 @@ async def test_R9_after_a_post_that_failed_there_is_one_card_and_it_shows_the_tr
     assert bot.human("eve").message("Shipped by").text == "Shipped by cat@example.com, bob@example.com"
 
 
+@pytest.mark.slow
 async def test_R9_slack_is_down_for_an_hour_and_every_card_shows_the_truth_in_the_end(serve, sandbox):
     bot = await serve(gate=GATE)
     over, open_, late = [await bot.start("gate") for _ in range(3)]

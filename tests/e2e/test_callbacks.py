@@ -370,6 +370,7 @@ steps:
 """
 
 
+@pytest.mark.slow
 async def test_R8_of_three_waits_in_a_loop_the_middle_one_expires_and_the_others_go_on(serve, job):
     bot = await serve(job=LOOP.format(url=job.url))
     run = await bot.start("job")

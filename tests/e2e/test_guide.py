@@ -257,6 +257,7 @@ async def test_W1_each_approver_gets_a_link_by_mail_and_the_first_who_approves_l
     assert (late.forms, late.shows("Approved by Cat Carter")) == ((), True)
 
 
+@pytest.mark.slow
 async def test_W4_the_notice_names_exactly_those_who_approved_in_their_order(begin):
     bot = await begin()
     run = await bot.start("notify_approvers", subject="the move", **APPROVERS, third="dan@example.com")
@@ -275,8 +276,8 @@ async def test_W4_the_notice_names_exactly_those_who_approved_in_their_order(beg
     ("button", "steps", "to_customer"),
     [
         ("Refund it", {"act.case_refund.pay", "act.case_refund.good_news"}, True),
-        ("Refuse it", {"act.case_refuse.bad_news"}, True),
-        ("Look into it", {"act.case_look_into.ask_around"}, False),
+        pytest.param("Refuse it", {"act.case_refuse.bad_news"}, True, marks=pytest.mark.slow),
+        pytest.param("Look into it", {"act.case_look_into.ask_around"}, False, marks=pytest.mark.slow),
     ],
 )
 async def test_each_option_of_a_refund_leads_to_steps_of_its_own(begin, company, button, steps, to_customer):
@@ -378,6 +379,7 @@ async def test_K1_the_pause_is_ended_by_its_requester_and_by_no_stranger(begin):
     assert await said(bot, run, "after") == f"Resumed by Ann Archer at {bot.clock.now().isoformat()}."
 
 
+@pytest.mark.slow
 async def test_K2_the_numbers_are_on_the_card_and_published_only_when_somebody_has_checked_them(begin):
     bot = await begin()
     run = await bot.start("output_validation", month="2026-01")
@@ -472,6 +474,7 @@ async def test_K11_one_form_has_its_defaults_from_before_and_the_managers_values
     ]
 
 
+@pytest.mark.slow
 async def test_K11_a_rejection_fills_in_the_same_form_and_the_employee_hears_it(begin, company):
     bot = await begin()
     run = await bot.start("vacation_one_form", **VACATION)
@@ -501,6 +504,7 @@ async def test_P1_a_mail_of_ones_own_holds_one_personal_link_and_nobody_else_is_
     assert await said(bot, run, "after") == "Bob Baker says: go on with the party."
 
 
+@pytest.mark.slow
 async def test_P1_a_text_message_carries_a_link_for_exactly_that_person(begin):
     bot = await begin()
     inputs = {"subject": "the shift", "approver": "cat@example.com", "phone": "+491555000003"}
@@ -603,6 +607,7 @@ async def test_P5_a_job_is_looked_after_every_ten_seconds_until_it_is_done(begin
     assert await said(bot, run, "tell") == "The build of main has passed."
 
 
+@pytest.mark.slow
 async def test_P5_polling_by_steps_fails_after_its_thirty_rounds(begin, company):
     bot = await begin()
     run = await bot.start("poll_job", branch="stuck")
@@ -641,6 +646,7 @@ async def test_P6_after_three_retries_the_step_fails_and_somebody_is_told(begin,
     assert "not done after 4 rounds" in bot.human("ann").message("I gave up on the build of stuck").text
 
 
+@pytest.mark.slow
 async def test_P6_a_job_that_is_done_in_time_is_not_given_up(begin, company):
     bot = await begin()
     run = await bot.start("retries_exhausted", branch="main")

@@ -524,6 +524,7 @@ steps:
     assert ("*Approved*" in card.shown_text()) is (word == "approve")
 
 
+@pytest.mark.slow
 async def test_K9_steps_that_run_when_an_approval_opens_run_once_even_if_nobody_answers(serve, sandbox):
     bot = await serve(
         opened="""
@@ -606,6 +607,7 @@ steps:
 AT_ONCE = 200  # starts under way at the same time
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("waiting", "expiring"), [(1_000, 100), pytest.param(10_000, 1_000, marks=pytest.mark.slow)])
 @pytest.mark.timeout(600)
 async def test_R15_of_many_that_wait_a_tenth_expires_in_one_second_and_clicks_are_answered_in_time(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from flows.definition import Approval, Flow, Step
 from flows.effects import Lane
 from flows.errors import ActionError
@@ -128,6 +130,7 @@ async def test_actions_that_take_long_take_no_places_from_the_cards():
         assert len(messenger.cards) == 21
 
 
+@pytest.mark.slow
 async def test_each_of_many_more_effects_than_fit_into_memory_is_performed_once():
     flow = Flow(flow="many", steps=(Step(id="one", uses="log"),))
     async with FlowTest(flow, people=[ANN]) as t:

@@ -154,6 +154,7 @@ def test_what_is_left_after_a_pause_is_the_last_time_that_was_planned(line, due,
     assert latest(parse_cron(line), BERLIN, at(due), at(now)) == at(expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(line=st.sampled_from(LINES), start=st.integers(0, 200 * 24), pause=st.integers(0, 60 * 24 * 20))
 def test_the_last_time_is_the_one_that_waking_for_each_would_have_found(line, start, pause):

@@ -378,6 +378,7 @@ async def test_429_carries_retry_after_and_posts_nothing(sandbox: Sandbox, slack
     assert [call.outcome for call in sandbox.calls.of("chat.postMessage")] == ["http 429", "ok"]
 
 
+@pytest.mark.slow
 async def test_the_sdk_recovers_from_a_429_by_itself_where_it_is_told_to(sandbox: Sandbox) -> None:
     patient = AsyncWebClient(
         token=sandbox.bot_token, base_url=sandbox.slack_url, retry_handlers=[AsyncRateLimitErrorRetryHandler()]
@@ -398,6 +399,7 @@ async def test_a_connection_dropped_before_accepting_has_no_effect(sandbox: Sand
     assert sandbox.calls.all[0].outcome == "dropped before"
 
 
+@pytest.mark.slow
 async def test_R9_the_sdks_default_posts_twice_when_the_answer_is_lost(sandbox: Sandbox) -> None:
     eager = AsyncWebClient(token=sandbox.bot_token, base_url=sandbox.slack_url)
     careful = client(sandbox, sandbox.bot_token)

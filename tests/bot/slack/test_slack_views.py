@@ -371,7 +371,9 @@ def largest(*, letter: str = "&", closed: bool = False, value: int = 700) -> Sus
     return replace(view, plan=Plan.of(flow), people=people, run=run)
 
 
-@pytest.mark.parametrize("letter", ["x", "&", "é", "😀", "\n", " "])
+@pytest.mark.parametrize(
+    "letter", ["&", *(pytest.param(each, marks=pytest.mark.slow) for each in ("x", "é", "😀", "\n", " "))]
+)
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("value", [700, 10])
 def test_R12_the_largest_request_fits_into_a_card_that_says_that_it_is_cut(letter, closed, value):
@@ -389,7 +391,9 @@ def test_R12_the_largest_request_fits_into_a_card_that_says_that_it_is_cut(lette
         ]
 
 
-@pytest.mark.parametrize("letter", ["x", "&", "😀"])
+@pytest.mark.parametrize(
+    "letter", [pytest.param("x", marks=pytest.mark.slow), "&", pytest.param("😀", marks=pytest.mark.slow)]
+)
 def test_R12_the_largest_request_fits_into_every_modal_list_and_view_of_a_run(letter):
     view = largest(letter=letter)
     origin = Origin(Reference.to(view), "C" * 11, "1767618000.000001")

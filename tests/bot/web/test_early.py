@@ -692,6 +692,7 @@ async def test_S1_a_link_of_another_installation_is_worth_nothing(world):
     assert status == 404
 
 
+@pytest.mark.slow
 async def test_S5_fifty_scanners_that_press_every_button_with_the_form_as_it_stands_decide_nothing(world):
     run = await world.start("early")
     opened = await world.start("early")

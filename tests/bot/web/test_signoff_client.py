@@ -53,7 +53,7 @@ class Caller:
             return await asyncio.to_thread(act, client)
 
 
-@pytest.fixture(params=["blocking", "asyncio"])
+@pytest.fixture(params=[pytest.param("blocking", marks=pytest.mark.slow), "asyncio"])
 async def call(request: pytest.FixtureRequest, world: Any) -> Caller:
     await world.engine.use([*world.engine.flows.values(), GATED])
     return Caller(world, request.param)
