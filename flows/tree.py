@@ -699,13 +699,14 @@ def withdraw(
 
 
 def _children(draft: Draft, path: Path, below: list[StepRun]) -> list[StepRun]:
-    """The child flows under way that have steps for their end, the innermost first; none of those beside a wait, which
-    end with it, and none that run as such a step themselves."""
+    """The child flows under way that have steps for their end, the innermost first; none that has no inputs, and so never
+    began, none of those beside a wait, which end with it, and none that run as such a step themselves."""
     found = [
         step
         for step in below
         if step.state is StepState.RUNNING
         and "finally" in draft.plan.at(step.path).blocks
+        and step.context is not None
         and (step.inside is None or step.inside.handling is None)
         and "on_open" not in step.path[len(path) :].split(".")
     ]

@@ -183,6 +183,20 @@ async def test_outputs_are_there_after_steps_that_always_run():
         assert run.view.run.outputs == {"said": "done"}
 
 
+async def test_a_child_that_never_had_its_inputs_has_nothing_to_do_at_its_end():
+    takes = [{"name": "sure", "type": "boolean"}]
+    inner = child([ask()], inputs=takes, **{"finally": [log("sweep", sure="{{ inputs.sure }}")]})
+    sub = {"id": "sub", "flow": "child", "with": {"sure": "{{ inputs.who }}"}}
+    work = flow([{"id": "each", "for_each": [1, 2], "concurrency": 2, "steps": [sub]}], **{"finally": [log("clean")]})
+    async with FlowTest(work, inner, people=PEOPLE) as t:
+        run = await t.start("work", by=ANN)
+
+        assert run.reason == "each[0].sub: sure: must be yes or no, not 'x'."
+        assert paths(run.calls()) == ["finally.clean"]
+        assert states(run)["each[1].sub"] == "cancelled"
+        assert "each[1].sub.finally.sweep" not in states(run)
+
+
 @pytest.mark.parametrize("way", ["cancelled", "superseded", "sibling", "run's time", "outer child's time"])
 async def test_a_child_does_what_it_always_does_however_it_is_ended(way):
     inner = child([ask(timeout="9d")], **{"finally": [log("sweep", how="{{ run.outcome }}"), log("lock")]})
