@@ -511,7 +511,7 @@ async def test_R9_channel_archived_while_its_card_waits_is_noticed_by_a_pass_and
 @pytest.mark.parametrize("code", ["not_in_channel", "channel_not_found", "restricted_action", "no_permission"])
 async def test_R9_bot_not_in_the_channel_each_is_asked_directly_and_passes_try_again(serve, sandbox, admins, code):
     bot = await serve(WITH_ADMINS, gate=OWNED)
-    sandbox.faults.error("chat.postMessage", code, times=1)
+    sandbox.faults.error("chat.postMessage", code, times=1, when=into_general)
     run = await bot.start("gate")
 
     (note,) = notes(bot)
@@ -646,7 +646,7 @@ async def test_R9_expired_trigger_is_told_privately_and_nothing_is_lost(serve, s
 @pytest.mark.parametrize("code", ["invalid_blocks", "msg_blocks_too_long"])
 async def test_R12_invalid_blocks_a_plain_card_with_the_buttons_stands_there(serve, sandbox, admins, code):
     bot = await serve(WITH_ADMINS, gate=OWNED)
-    sandbox.faults.error("chat.postMessage", code, times=1)
+    sandbox.faults.error("chat.postMessage", code, times=1, when=into_general)
     run = await bot.start("gate")
 
     (card,) = cards_in(bot, "bob", "#general")
