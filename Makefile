@@ -19,7 +19,7 @@ help: ## Show this list
 demo: $(VENV)/.run ## Run bot and sandbox; open the page and approve something (ARGS=--auto plays it by itself)
 	@$(BIN)/python -m bot demo $(ARGS)
 
-test: $(VENV)/.dev lint ## Static checks and the fast tests (under two minutes)
+test: $(VENV)/.dev lint ## Static checks and the fast tests (about two minutes on two cores)
 	$(BIN)/python -m pytest -q -m "not slow" -n 2 --dist worksteal $(ARGS)
 
 test-slow: $(VENV)/.dev ## The slow tests: crash points, long properties, floods

@@ -698,11 +698,12 @@ class Engine:
 
     async def _principals(self, view: SuspensionView, person: PersonId) -> tuple[PersonId, ...]:
         """For whom the person may answer this now."""
-        wait, now = view.wait, self._clock.now()
-        found = [one for one in await self._store.read(delegations.in_force) if one.holds(view.run.flow, now)]
-        if not found or not isinstance(wait, Approval | Hold):
-            return ()
-        return principals(for_wait(found, wait, requester=view.run.requester), person)
+        return _principals(await self._in_force(view.run), view, person)
+
+    async def _in_force(self, run: Run) -> list[Delegation]:
+        """The delegations that hold in this run now."""
+        now = self._clock.now()
+        return [one for one in await self._store.read(delegations.in_force) if one.holds(run.flow, now)]
 
     async def waiting_around(self, person: PersonId, *, limit: int = 50, offset: int = 0) -> list[SuspensionView]:
         """What waits for this person, as ``waiting_for`` has it, or was requested by them; the nearest deadline first."""
@@ -875,11 +876,12 @@ class Engine:
 
     async def _may_read_for_others(self, view: RunView | SuspensionView, reader: PersonId) -> bool:
         """Whether the reader may answer some of this for somebody else."""
-        if not await self._store.read(delegations.in_force):
+        in_force = await self._in_force(view.run)
+        if not principals(in_force, reader):
             return False
         for one in (view,) if isinstance(view, SuspensionView) else view.suspensions:
             groups = views.groups_of(one)
-            for principal in await self._principals(one, reader):
+            for principal in _principals(in_force, one, reader):
                 belongs = (await self._directory.memberships(principal, groups)).groups if groups else frozenset()
                 if views.may_read(one, principal, admin=False, groups=belongs):
                     return True
@@ -935,6 +937,13 @@ def _written(name: str, text: str) -> str:
     if said is None:
         raise InvalidForm({name: "is required: write something"})
     return said
+
+
+def _principals(in_force: Iterable[Delegation], view: SuspensionView, person: PersonId) -> tuple[PersonId, ...]:
+    """For whom the person may answer this, by the delegations that hold."""
+    if not isinstance(view.wait, Approval | Hold):
+        return ()
+    return principals(for_wait(in_force, view.wait, requester=view.run.requester), person)
 
 
 def _request(flow: str, inputs: Mapping[str, object]) -> str:

@@ -52,7 +52,7 @@ FAST = {
     "linking": "admin scope",
     "relaying": "requester stranger",
 }
-"""The rows that the fast tests play: each kind of answer, at every door."""
+"""The rows that the fast tests play, at every door; the slow ones play all the others."""
 
 
 def is_card(arguments) -> bool:

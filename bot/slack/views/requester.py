@@ -153,7 +153,9 @@ def _wait(view: SuspensionView, ids: Ids, groups: Groups) -> Iterator[kit.Block]
     suspension = view.suspension
     ask = clip(escape(summary(view, _ASK)), _ASK) or "_Nothing was written here._"
     facts = [f"*{words.progress(view)}*"]
-    waited = words.listed(words.seats(view, words.present(view, view.waiting_for), groups), "or")
+    # What has been said takes effect in a moment: nobody is waited for.
+    seats = () if suspension.clocks.settles_at is not None else words.present(view, view.waiting_for)
+    waited = words.listed(words.seats(view, seats, groups), "or")
     if waited and suspension.kind is Kind.APPROVAL:
         facts.append(f"waiting for {clip(waited, _SEATS)}")
     elif waited:

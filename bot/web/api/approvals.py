@@ -64,6 +64,8 @@ class Approvals(Room):
         """
         query = queried(request, models.ListApprovals)
         listed = await self._listed(query, caller)
+        if listed is None:
+            return page([], None)
         items: list[str] = []
         size = 0
         while True:
@@ -81,12 +83,12 @@ class Approvals(Room):
             if len(items) == query.limit:
                 return page(items, query.offset)
 
-    async def _listed(self, query: models.ListApprovals, caller: Caller) -> _Listing:
-        """What reads the list that is asked for."""
+    async def _listed(self, query: models.ListApprovals, caller: Caller) -> _Listing | None:
+        """What reads the list that is asked for; None: that of somebody who is not known, for whom nothing waits."""
         me = caller.person.id
         if query.approver is not None:
             approver = await self._approver(query.approver, caller)
-            return _nothing if approver is None else partial(self._engine.waiting_for, approver)
+            return None if approver is None else partial(self._engine.waiting_for, approver)
         if caller.as_admin and self._people.is_admin(me):
             return self._engine.waiting
         return partial(self._engine.waiting_around, me)
@@ -242,10 +244,6 @@ class Approvals(Room):
 
 class _Listing(Protocol):
     def __call__(self, *, limit: int, offset: int) -> Awaitable[list[SuspensionView]]: ...
-
-
-async def _nothing(*, limit: int, offset: int) -> list[SuspensionView]:  # noqa: ARG001 -- a _Listing of whom nobody knows
-    return []
 
 
 def _refused(id_: str, error: FlowError, view: SuspensionView | None = None) -> models.Item:

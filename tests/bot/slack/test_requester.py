@@ -67,6 +67,24 @@ async def test_W2_one_message_shows_the_requester_where_it_stands_from_the_first
     assert over.buttons() == []
 
 
+async def test_nobody_is_waited_for_while_a_rejection_can_still_be_undone(sandbox, start_bot, cast):
+    ann, bob, cat, *_ = cast
+    bot = await start_bot(ask(settle="10s"))
+    run = await bot.begin("ask", ann, {"version": "1.4.0"})
+
+    await bot.decide(run, bob, Verdict.REJECT, comment="Not on a Friday")
+    await bot.settled()
+    (settling,) = own(ann)
+    await bot.decide(run, bob, Verdict.WITHDRAW)
+    await bot.settled()
+    (undone,) = own(ann)
+
+    assert "takes effect at" in settling.shown_text()
+    assert "Not on a Friday" in settling.shown_text()
+    assert "waiting for" not in settling.shown_text()
+    assert f"waiting for <@{bob.id}> or <@{cat.id}>" in undone.shown_text()
+
+
 async def test_K6_the_outcome_comes_as_a_reply_that_notifies_with_who_and_why(sandbox, start_bot, cast):
     ann, bob, *_ = cast
     bot = await start_bot(ask())
